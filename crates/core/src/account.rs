@@ -1,0 +1,139 @@
+//! Accounts: what the caller asked for, and how far it has come true.
+
+use crate::clock::Timestamp;
+use crate::ids::{AccountId, AccountName, Revision};
+use crate::password::PasswordDigest;
+use crate::privilege::{Privilege, Routing};
+use serde::{Deserialize, Serialize};
+
+/// Whose account it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountKind {
+    /// The server's own `default` user. It exists from the start, is never deleted, and keeps
+    /// the rights that the server gave it; its password may be set.
+    Default,
+    /// Made by a caller.
+    Custom,
+}
+
+/// Where an account is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Life {
+    /// Wanted on every node.
+    Live,
+    /// Deleted by a caller; kept until every node has confirmed that it is gone.
+    Deleting,
+}
+
+/// One account of one instance.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Opaque identity.
+    pub id: AccountId,
+    /// The name of the user on the nodes.
+    pub name: AccountName,
+    /// Default or custom.
+    pub kind: AccountKind,
+    /// Its rights.
+    pub privilege: Privilege,
+    /// Where its reads may be served.
+    pub routing: Routing,
+    /// Free text of the caller; may be empty.
+    pub description: String,
+    /// The password's digest. `None` only on a default account whose password was never set
+    /// through claviger: the servers keep theirs, and the user is left alone.
+    pub password: Option<PasswordDigest>,
+    /// Live or being deleted.
+    pub life: Life,
+    /// Its name was used before by an account whose removal is not confirmed yet: a node that
+    /// has not confirmed this one ends the old one's sessions first.
+    pub replaces: bool,
+    /// The instance's revision at which it was made.
+    pub created_revision: Revision,
+    /// The instance's revision of its last change.
+    pub revision: Revision,
+    /// The revision that every node has confirmed by read-back; zero before the first.
+    pub confirmed: Revision,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its password was last set.
+    pub password_set_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// Every node has confirmed its last change.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed >= self.revision
+    }
+
+    /// claviger decides what this user is on the nodes. A default account whose password was
+    /// never set through us is the servers' own affair.
+    pub fn is_managed(&self) -> bool {
+        self.kind == AccountKind::Custom || self.password.is_some()
+    }
+
+    /// The server's default user, under the name that the servers give it.
+    pub const DEFAULT_NAME: &'static str = "default";
+}
+
+/// An account as a caller may see it: no password, no digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountView {
+    /// Opaque identity, printed.
+    pub id: String,
+    /// Its name.
+    pub name: AccountName,
+    /// Default or custom.
+    pub kind: AccountKind,
+    /// Its rights.
+    pub privilege: Privilege,
+    /// Where its reads may be served.
+    pub routing: Routing,
+    /// Free text; may be empty.
+    pub description: String,
+    /// What the caller may rely on now.
+    pub status: AccountStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When its password was last set.
+    pub password_set_at: Option<Timestamp>,
+}
+
+/// What a caller may rely on now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccountStatus {
+    /// Made, and not yet confirmed by every node for the first time.
+    Creating,
+    /// Every node has confirmed the last change by read-back, and none is known to lack it now.
+    Available,
+    /// Changed, and not yet confirmed by every node.
+    Changing,
+    /// Deleted, and not yet confirmed gone from every node.
+    Deleting,
+}
+
+impl Account {
+    /// The caller's view. `lacking` tells whether some node is known to lack the account now.
+    pub fn view(&self, lacking: bool) -> AccountView {
+        let status = match (self.life, self.is_confirmed() && !lacking) {
+            (Life::Deleting, _) => AccountStatus::Deleting,
+            (Life::Live, true) => AccountStatus::Available,
+            (Life::Live, false) if self.confirmed == Revision::ZERO => AccountStatus::Creating,
+            (Life::Live, false) => AccountStatus::Changing,
+        };
+        AccountView {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            kind: self.kind,
+            privilege: self.privilege,
+            routing: self.routing,
+            description: self.description.clone(),
+            status,
+            created_at: self.created_at,
+            password_set_at: self.password_set_at,
+        }
+    }
+}

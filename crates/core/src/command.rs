@@ -1,0 +1,158 @@
+//! What may be asked: commands change something, queries do not.
+
+use crate::access::Action;
+use crate::ids::InstanceId;
+use crate::privilege::{Privilege, Routing};
+use crate::query::Query;
+use crate::secret::Secret;
+use crate::task::TaskKind;
+
+/// A word of the caller that may or may not mean something: judged in the vendor's own order,
+/// so the decoder does not refuse it by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<T> {
+    /// Understood.
+    Known(T),
+    /// Not one of the vendor's words.
+    Unknown,
+}
+
+/// A password of the caller, as it came.
+#[derive(Clone, Debug)]
+pub struct PasswordChange {
+    /// The current one, if the caller must prove it.
+    pub old: Option<Secret>,
+    /// The new one.
+    pub new: Secret,
+}
+
+/// Which account is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// By its name on the nodes.
+    Name(String),
+    /// By its opaque identity.
+    Id(String),
+    /// The server's default user, under whatever name the dialect has for it.
+    Default,
+}
+
+/// Make an account.
+#[derive(Clone, Debug)]
+pub struct CreateAccount {
+    /// On this instance.
+    pub instance: InstanceId,
+    /// With this name, not yet checked.
+    pub name: String,
+    /// With this password, not yet checked.
+    pub password: Secret,
+    /// With these rights.
+    pub privilege: Asked<Privilege>,
+    /// Reads served there.
+    pub routing: Asked<Routing>,
+    /// Free text, not yet checked.
+    pub description: Option<String>,
+}
+
+/// Change an account; absent fields stay as they are.
+#[derive(Clone, Debug)]
+pub struct ModifyAccount {
+    /// On this instance.
+    pub instance: InstanceId,
+    /// This account.
+    pub target: Target,
+    /// Other rights.
+    pub privilege: Option<Asked<Privilege>>,
+    /// Reads served elsewhere.
+    pub routing: Option<Asked<Routing>>,
+    /// Other free text; empty clears it.
+    pub description: Option<String>,
+    /// Another password.
+    pub password: Option<PasswordChange>,
+}
+
+/// End an account.
+#[derive(Clone, Debug)]
+pub struct DeleteAccount {
+    /// On this instance.
+    pub instance: InstanceId,
+    /// This account.
+    pub target: Target,
+}
+
+/// A change of accounts.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make one.
+    Create(CreateAccount),
+    /// Change one.
+    Modify(ModifyAccount),
+    /// End one.
+    Delete(DeleteAccount),
+}
+
+impl Command {
+    /// The instance concerned.
+    pub fn instance(&self) -> &InstanceId {
+        match self {
+            Command::Create(c) => &c.instance,
+            Command::Modify(c) => &c.instance,
+            Command::Delete(c) => &c.instance,
+        }
+    }
+
+    /// The account concerned, as the caller named it, for logs and the audit trail.
+    pub fn account_label(&self) -> &str {
+        let target = match self {
+            Command::Create(c) => return &c.name,
+            Command::Modify(c) => &c.target,
+            Command::Delete(c) => &c.target,
+        };
+        match target {
+            Target::Name(text) | Target::Id(text) => text,
+            Target::Default => "default",
+        }
+    }
+
+    /// What its task is called.
+    pub fn task_kind(&self) -> TaskKind {
+        match self {
+            Command::Create(_) => TaskKind::CreateAccount,
+            Command::Modify(c) if c.password.is_some() => TaskKind::ChangePassword,
+            Command::Modify(_) => TaskKind::ModifyAccount,
+            Command::Delete(_) => TaskKind::DeleteAccount,
+        }
+    }
+}
+
+/// A decoded request.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// Changes something. A token makes it happen once however often it is sent.
+    Command {
+        /// What to change.
+        command: Command,
+        /// The caller's idempotency token, if the dialect has one.
+        token: Option<String>,
+    },
+    /// Reads.
+    Query(Query),
+}
+
+impl Ask {
+    /// What permission it needs.
+    pub fn action(&self) -> Action {
+        match self {
+            Ask::Command { .. } => Action::ChangeAccounts,
+            Ask::Query(query) => query.action(),
+        }
+    }
+
+    /// The instance concerned, if it is one.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Ask::Command { command, .. } => Some(command.instance()),
+            Ask::Query(query) => query.instance(),
+        }
+    }
+}

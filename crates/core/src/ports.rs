@@ -1,0 +1,265 @@
+//! What the outside must provide. Adapters implement these; the domain and the service know
+//! nothing of how.
+
+use crate::access::AccessKey;
+use crate::audit::AuditEntry;
+use crate::clock::Timestamp;
+use crate::decide::Decision;
+use crate::engine::Engine;
+use crate::ids::{AccountId, AccountName, InstanceId, KeyId, Revision};
+use crate::instance::{Held, Instance, InstanceState, RolePolicy, Topology};
+use crate::node::NodeRecord;
+use crate::outcome::Changed;
+use crate::query::{InstanceQuery, Page, Rows, TaskQuery};
+use crate::refusal::Refusal;
+use crate::sight::InstanceSight;
+use crate::task::Task;
+use async_trait::async_trait;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why the store could not do it.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Nothing was written; trying again may help (disk full, database busy or away).
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// What is stored cannot be read: damaged, or sealed under another master key.
+    #[error("stored data cannot be read: {0}")]
+    Unreadable(String),
+    /// The instance is registered already, or the key id is taken.
+    #[error("already exists")]
+    Exists,
+    /// No such instance or key.
+    #[error("not found")]
+    NotFound,
+}
+
+/// A decision to be made inside the transaction that writes it: a pure function of what is held
+/// at that moment, so a store may call it again if its transaction has to be retried.
+pub type Decide = Arc<dyn Fn(&Held) -> Result<Decision, Refusal> + Send + Sync>;
+
+/// An idempotency token within its scope. Only accepted changes are remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Whose token: key, dialect and action.
+    pub scope: String,
+    /// The token itself.
+    pub token: String,
+    /// Digest of the other parameters.
+    pub fingerprint: [u8; 32],
+    /// Until when it is remembered.
+    pub until: Timestamp,
+}
+
+/// A nonce that must not be used again, remembered in the same commit as the change, so that a
+/// captured write cannot be replayed after a restart either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NonceMark {
+    /// Digest of the key id and the nonce.
+    pub digest: [u8; 16],
+    /// Until when it is remembered.
+    pub until: Timestamp,
+}
+
+/// A change of accounts, to be decided and written in one transaction.
+pub struct AccountWrite {
+    /// On this instance.
+    pub instance: InstanceId,
+    /// The decision.
+    pub decide: Decide,
+    /// The caller's token, if any.
+    pub idempotency: Option<Idempotency>,
+    /// The request's nonce, if any.
+    pub nonce: Option<NonceMark>,
+    /// The audit row; outcome and detail are filled in from the decision. Written only when the
+    /// change is accepted; refusals are recorded by the service.
+    pub audit: AuditEntry,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// What came of an [`AccountWrite`].
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// What the caller is told.
+    pub outcome: Changed,
+    /// The instance's newest revision.
+    pub revision: Revision,
+    /// This is the remembered answer of an earlier call with the same token; nothing was done.
+    pub replayed: bool,
+}
+
+/// What the fleet has confirmed by read-back on every node of an instance.
+#[derive(Clone, Debug, Default)]
+pub struct Confirm {
+    /// Live accounts, each up to this revision.
+    pub accounts: Vec<(AccountId, Revision)>,
+    /// Deleted accounts that are gone from every node; each only if it is still being deleted
+    /// at this revision.
+    pub gone: Vec<(AccountId, Revision)>,
+}
+
+/// What the fleet has seen of an instance; written only when it differs from what is stored.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Of this instance.
+    pub instance: InstanceId,
+    /// How the nodes belong together.
+    pub topology: Topology,
+    /// Version of the primary.
+    pub engine: Option<Engine>,
+    /// Users that are not ours.
+    pub unmanaged: Vec<AccountName>,
+    /// All its nodes.
+    pub nodes: Vec<NodeRecord>,
+}
+
+/// Any other write.
+pub enum Op {
+    /// Registers an instance; its default account is made with the given identity.
+    AddInstance {
+        /// The instance.
+        instance: Box<Instance>,
+        /// Identity of its default account.
+        default_account: AccountId,
+    },
+    /// Forgets an instance with its accounts, tasks and nodes; the nodes are left as they are.
+    RemoveInstance(InstanceId),
+    /// Sets the role policy: every managed account gets the next revision.
+    SetRoles(InstanceId, RolePolicy),
+    /// Sets whether changes are taken.
+    SetState(InstanceId, InstanceState),
+    /// Sets name or region.
+    SetLabels {
+        /// Of this instance.
+        instance: InstanceId,
+        /// The name for people, if it changes.
+        name: Option<String>,
+        /// The region word, if it changes.
+        region: Option<String>,
+    },
+    /// Records confirmations, removes accounts that are gone, finishes tasks; clears former
+    /// logins once every account is confirmed.
+    Confirm(InstanceId, Confirm, Timestamp),
+    /// Records what was seen. Moves an instance from registering to running.
+    Observe(Observed),
+    /// Records a new key.
+    AddKey(AccessKey),
+    /// Makes the root key what the environment says: same id, new secret allowed.
+    PutRootKey(AccessKey),
+    /// Revokes a key.
+    RevokeKey(KeyId, Timestamp),
+    /// Forgets remembered tokens, nonces and finished tasks that are past their time, and audit
+    /// rows beyond the bound.
+    Purge(Timestamp),
+}
+
+/// Durable state. Every write is durable when its call returns.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Decides and writes a change of accounts: account, task, token, nonce and audit row in
+    /// one commit. The inner result is the decision's.
+    async fn change(&self, write: AccountWrite) -> Result<Result<Accepted, Refusal>, StoreError>;
+
+    /// Writes everything else: the operations and their audit row in one commit.
+    async fn apply(&self, ops: Vec<Op>, audit: Option<AuditEntry>) -> Result<(), StoreError>;
+
+    /// An instance with its accounts and secrets.
+    async fn held(&self, id: &InstanceId) -> Result<Option<Held>, StoreError>;
+
+    /// An instance with its accounts but without opening any secret: digests, logins and
+    /// passwords are absent. For reads.
+    async fn viewed(&self, id: &InstanceId) -> Result<Option<Held>, StoreError>;
+
+    /// Instances, by id.
+    async fn instances(&self, query: &InstanceQuery) -> Result<Rows<Instance>, StoreError>;
+
+    /// The identities of all instances, for the driver's start.
+    async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// The nodes of an instance as last seen.
+    async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError>;
+
+    /// Tasks, newest first.
+    async fn tasks(&self, query: &TaskQuery) -> Result<Rows<Task>, StoreError>;
+
+    /// A key, also a revoked one.
+    async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError>;
+
+    /// All keys, by age.
+    async fn keys(&self) -> Result<Vec<AccessKey>, StoreError>;
+
+    /// Audit rows, newest first.
+    async fn audit(&self, page: Page) -> Result<Rows<AuditEntry>, StoreError>;
+
+    /// A named value of the installation, such as its project id; written once.
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Sets it if it is not set, and returns what holds.
+    async fn setting_or(&self, name: &str, value: String) -> Result<String, StoreError>;
+}
+
+/// What the service asks of the driving of nodes.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    /// Something changed; drive the instance soon. User work: it overtakes sweeps. May be lost
+    /// without harm: the sweep finds it.
+    fn wake(&self, id: &InstanceId);
+
+    /// An instance was registered or removed.
+    fn track(&self, id: &InstanceId);
+
+    /// The accounts that some node is known to lack, or to hold differently, now. Usually empty.
+    fn lacking(&self, id: &InstanceId) -> Vec<AccountName>;
+
+    /// The instance as seen now.
+    async fn sight(&self, id: &InstanceId) -> Result<Option<InstanceSight>, StoreError>;
+
+    /// Looks at the nodes of an instance that may not be registered yet: reachability, rights of
+    /// the login, persistence, dangers.
+    async fn check(&self, instance: &Instance) -> CheckReport;
+}
+
+/// What a check of an instance's nodes found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct CheckReport {
+    /// How the nodes belong together; `None` if none answered.
+    pub topology: Option<Topology>,
+    /// Version of the primary, else of any node that answered.
+    pub engine: Option<Engine>,
+    /// Each node found.
+    pub nodes: Vec<NodeCheck>,
+    /// Users that are not ours.
+    pub unmanaged: Vec<AccountName>,
+}
+
+impl CheckReport {
+    /// Every node answered and nothing stands in the way.
+    pub fn is_fine(&self) -> bool {
+        !self.nodes.is_empty() && self.nodes.iter().all(|node| node.problems.is_empty())
+    }
+}
+
+/// What a check found of one node.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct NodeCheck {
+    /// The node as seen.
+    pub node: NodeRecord,
+    /// What stands in the way, in plain words: claviger cannot drive this node.
+    pub problems: Vec<String>,
+    /// What is dangerous or noteworthy, in plain words.
+    pub warnings: Vec<String>,
+}
+
+/// The clock.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Randomness for identities and secrets.
+pub trait Entropy: Send + Sync {
+    /// Fills the buffer with unpredictable bytes.
+    fn fill(&self, buffer: &mut [u8]);
+}

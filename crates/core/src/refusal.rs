@@ -1,0 +1,202 @@
+//! Every reason to refuse, with what a vendor's message needs. Each dialect maps it with an
+//! exhaustive match, so a new reason does not compile until every vendor can say it.
+
+use crate::access::Action;
+use thiserror::Error;
+
+/// What could not be read of the request, in plain words.
+pub type Why = &'static str;
+
+/// Why a request was refused. The `Display` text is for logs and the native API; it never
+/// carries a secret or a value of the caller that could be one.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    // --- the request as such -------------------------------------------------------------
+    /// The method is not one that the vendor takes.
+    #[error("this HTTP method is not supported")]
+    MethodUnsupported,
+    /// Not readable as the vendor's protocol.
+    #[error("malformed request: {0}")]
+    Malformed(Why),
+    /// Body or header larger than the bound.
+    #[error("the request is larger than {limit} bytes")]
+    TooLarge {
+        /// The bound, bytes.
+        limit: usize,
+    },
+    /// No such operation.
+    #[error("no such action")]
+    ActionUnknown,
+    /// No such version of the API.
+    #[error("no such version")]
+    VersionUnknown,
+    /// A parameter that must be there is not.
+    #[error("the parameter {name} is missing")]
+    ParameterMissing {
+        /// The vendor's name of it.
+        name: &'static str,
+    },
+    /// A parameter's value is of the wrong form, or it is given twice.
+    #[error("the parameter {name} is not valid: {why}")]
+    ParameterInvalid {
+        /// The vendor's name of it.
+        name: &'static str,
+        /// In plain words.
+        why: Why,
+    },
+
+    // --- who asks ------------------------------------------------------------------------
+    /// No credentials at all.
+    #[error("the request is not signed")]
+    Unsigned,
+    /// The signature's own fields are malformed or incomplete.
+    #[error("the signature is malformed: {0}")]
+    SignatureMalformed(Why),
+    /// A signature method that is not offered.
+    #[error("this signature method is not supported")]
+    SignatureMethodUnsupported,
+    /// The key is not known.
+    #[error("the access key is not known")]
+    KeyUnknown,
+    /// The key was revoked.
+    #[error("the access key is revoked")]
+    KeyRevoked,
+    /// The signature does not fit. Carries what was signed on our side, for vendors that show
+    /// it; it is built from the caller's own request.
+    #[error("the signature does not match")]
+    SignatureMismatch {
+        /// Our string to sign.
+        string_to_sign: String,
+    },
+    /// A time stamp that is not of the vendor's form.
+    #[error("the time stamp is malformed")]
+    TimestampMalformed,
+    /// Too old, or too far in the future.
+    #[error("the time stamp is out of the accepted window")]
+    TimestampExpired,
+    /// The nonce was used before.
+    #[error("the nonce was used before")]
+    NonceUsed,
+    /// A temporary credential's token where none is accepted, or a bad one.
+    #[error("the security token is not valid")]
+    TokenInvalid,
+    /// The caller may not do this.
+    #[error("the key's role or scope does not permit this")]
+    NotPermitted {
+        /// In claviger's own words.
+        action: Action,
+    },
+    /// Too many requests of this key.
+    #[error("too many requests")]
+    Throttled,
+
+    // --- what is asked -------------------------------------------------------------------
+    /// No such instance.
+    #[error("no such instance")]
+    InstanceNotFound,
+    /// The instance takes no changes now.
+    #[error("the instance is not running")]
+    InstanceNotRunning,
+    /// The servers' version has no users.
+    #[error("the servers are older than version 6.0 and have no accounts")]
+    EngineTooOld,
+    /// The vendor has this operation, claviger does not.
+    #[error("not supported: {0}")]
+    NotSupported(Why),
+    /// The account name is not of the vendor's form, or reserved.
+    #[error("the account name is not valid")]
+    NameInvalid,
+    /// An account of that name exists.
+    #[error("an account of that name exists")]
+    AccountExists,
+    /// A user of that name is on the servers and is not claviger's: it is left alone.
+    #[error("a user of that name is on the servers and is not managed by claviger")]
+    NameUnmanaged,
+    /// No such account.
+    #[error("no such account")]
+    AccountNotFound,
+    /// The password is not of the vendor's form.
+    #[error("the password does not meet the rules")]
+    PasswordInvalid,
+    /// The old password is wrong.
+    #[error("the old password is wrong")]
+    OldPasswordWrong,
+    /// The description is not of the vendor's form.
+    #[error("the description is not valid")]
+    DescriptionInvalid,
+    /// Not one of the vendor's privileges.
+    #[error("the privilege is not valid")]
+    PrivilegeInvalid,
+    /// Not one of the vendor's routing policies.
+    #[error("the read policy is not valid")]
+    RoutingInvalid,
+    /// The default account cannot be deleted or given other rights.
+    #[error("the default account cannot be deleted, nor its privilege changed")]
+    DefaultProtected,
+    /// The account is being deleted.
+    #[error("the account is being deleted")]
+    AccountBusy,
+    /// The instance has as many accounts as it may.
+    #[error("the instance already has {limit} accounts")]
+    QuotaExceeded {
+        /// The bound.
+        limit: u32,
+    },
+    /// The idempotency token was used with other parameters.
+    #[error("the idempotency token was used with other parameters")]
+    TokenReused,
+
+    // --- ourselves -----------------------------------------------------------------------
+    /// Something failed on our side; the log has it under the request id.
+    #[error("internal error")]
+    Internal,
+    /// Try again later.
+    #[error("temporarily unavailable")]
+    Unavailable,
+}
+
+impl Refusal {
+    /// A short fixed word for logs, metrics and the audit trail.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Refusal::MethodUnsupported => "MethodUnsupported",
+            Refusal::Malformed(_) => "Malformed",
+            Refusal::TooLarge { .. } => "TooLarge",
+            Refusal::ActionUnknown => "ActionUnknown",
+            Refusal::VersionUnknown => "VersionUnknown",
+            Refusal::ParameterMissing { .. } => "ParameterMissing",
+            Refusal::ParameterInvalid { .. } => "ParameterInvalid",
+            Refusal::Unsigned => "Unsigned",
+            Refusal::SignatureMalformed(_) => "SignatureMalformed",
+            Refusal::SignatureMethodUnsupported => "SignatureMethodUnsupported",
+            Refusal::KeyUnknown => "KeyUnknown",
+            Refusal::KeyRevoked => "KeyRevoked",
+            Refusal::SignatureMismatch { .. } => "SignatureMismatch",
+            Refusal::TimestampMalformed => "TimestampMalformed",
+            Refusal::TimestampExpired => "TimestampExpired",
+            Refusal::NonceUsed => "NonceUsed",
+            Refusal::TokenInvalid => "TokenInvalid",
+            Refusal::NotPermitted { .. } => "NotPermitted",
+            Refusal::Throttled => "Throttled",
+            Refusal::InstanceNotFound => "InstanceNotFound",
+            Refusal::InstanceNotRunning => "InstanceNotRunning",
+            Refusal::EngineTooOld => "EngineTooOld",
+            Refusal::NotSupported(_) => "NotSupported",
+            Refusal::NameInvalid => "NameInvalid",
+            Refusal::AccountExists => "AccountExists",
+            Refusal::NameUnmanaged => "NameUnmanaged",
+            Refusal::AccountNotFound => "AccountNotFound",
+            Refusal::PasswordInvalid => "PasswordInvalid",
+            Refusal::OldPasswordWrong => "OldPasswordWrong",
+            Refusal::DescriptionInvalid => "DescriptionInvalid",
+            Refusal::PrivilegeInvalid => "PrivilegeInvalid",
+            Refusal::RoutingInvalid => "RoutingInvalid",
+            Refusal::DefaultProtected => "DefaultProtected",
+            Refusal::AccountBusy => "AccountBusy",
+            Refusal::QuotaExceeded { .. } => "QuotaExceeded",
+            Refusal::TokenReused => "TokenReused",
+            Refusal::Internal => "Internal",
+            Refusal::Unavailable => "Unavailable",
+        }
+    }
+}

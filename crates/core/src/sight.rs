@@ -1,0 +1,83 @@
+//! What is seen of the nodes now: the JSON of `claviger status` (a promise to its readers).
+
+use crate::ids::{AccountName, InstanceId, NodeAddress, Revision};
+use crate::instance::Topology;
+use crate::node::{NodeRole, Persistence};
+use crate::privilege::Privilege;
+use serde::{Deserialize, Serialize};
+
+/// An instance as seen now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceSight {
+    /// Identity.
+    pub instance: InstanceId,
+    /// How the nodes belong together; `None` before any was seen.
+    pub topology: Option<Topology>,
+    /// The newest accepted change.
+    pub revision: Revision,
+    /// Every node was read back at that revision, and nothing is known to differ.
+    pub in_sync: bool,
+    /// Why it cannot be driven at all, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Its nodes.
+    pub nodes: Vec<NodeSight>,
+    /// Its accounts.
+    pub accounts: Vec<AccountSight>,
+    /// Users on the nodes that are not ours; left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<AccountName>,
+}
+
+/// A node as seen now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSight {
+    /// `host:port`.
+    pub address: NodeAddress,
+    /// Its part.
+    pub role: NodeRole,
+    /// It answered when last asked.
+    pub reachable: bool,
+    /// Such as `redis 7.0.15`; empty before it was seen.
+    pub engine: String,
+    /// Where it keeps its users.
+    pub persistence: Persistence,
+    /// The revision up to which it has confirmed everything.
+    pub revision: Revision,
+    /// Reachable, confirmed at the newest revision, and nothing known to differ.
+    pub in_sync: bool,
+    /// What is wrong, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// How far an account has come on the nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncState {
+    /// Read back from every node.
+    InSync,
+    /// Some node has not confirmed it, or cannot be asked.
+    Pending,
+    /// Some node was found to differ from what it had confirmed.
+    Drifted,
+    /// Some node refuses it.
+    Failed,
+}
+
+/// An account as seen now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSight {
+    /// Its name.
+    pub name: AccountName,
+    /// Its rights.
+    pub privilege: Privilege,
+    /// How far it has come.
+    pub state: SyncState,
+    /// The nodes that have not confirmed it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending_on: Vec<NodeAddress>,
+    /// What differs or is refused, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

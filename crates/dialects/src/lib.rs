@@ -1,0 +1,114 @@
+//! The clouds' account APIs as pure codecs: bytes in, [`Ask`] out; [`Answer`] or [`Refusal`] in,
+//! bytes out. No I/O, no clock, no store; a dialect never imports another.
+
+pub mod aliyun;
+pub mod encoding;
+pub mod raw;
+pub mod sign;
+
+use claviger_core::clock::Timestamp;
+use claviger_core::command::Ask;
+use claviger_core::ids::{KeyId, RequestId};
+use claviger_core::outcome::Answer;
+use claviger_core::refusal::Refusal;
+use claviger_core::rules::Rules;
+use claviger_core::secret::Secret;
+use raw::{Params, RawAnswer, RawRequest};
+
+/// In what form, and to what, the answer goes. Read off a request by [`Dialect::shape`] before
+/// anything is checked, so that a refusal too has the form that the client understands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// The action as the client spelled it, at most [`Shape::ACTION_LEN_MAX`] bytes; may be
+    /// unknown or empty.
+    pub action: String,
+    /// The version as the client spelled it, bounded alike.
+    pub version: String,
+    /// The region as the client spelled it, bounded alike; empty if the dialect has none.
+    pub region: String,
+    /// XML instead of JSON.
+    pub xml: bool,
+    /// Host as received, for dialects that echo it; bounded alike.
+    pub host: String,
+}
+
+impl Shape {
+    /// Bound on each echoed text, bytes: nothing longer is echoed.
+    pub const ACTION_LEN_MAX: usize = 128;
+}
+
+/// What a request says of itself before it is believed.
+#[derive(Clone, Debug)]
+pub struct Envelope {
+    /// The action, one that the dialect knows.
+    pub action: &'static str,
+    /// The key that is claimed.
+    pub key: KeyId,
+    /// The claimed time of signing.
+    pub signed_at: Timestamp,
+    /// Seconds that `signed_at` may lie in the past or the future.
+    pub skew_s_max: u32,
+    /// The nonce, if the dialect refuses repeated ones, and for how many seconds it does.
+    pub nonce: Option<(String, u32)>,
+    /// The token of a temporary credential, if one was sent.
+    pub token: Option<Secret>,
+    /// The parameters, decoded: may hold passwords.
+    pub params: Params,
+}
+
+/// One cloud's wire protocol.
+///
+/// The steps of a call: [`claims`](Dialect::claims), [`shape`](Dialect::shape),
+/// [`open`](Dialect::open), then the key's secret is looked up, [`verify`](Dialect::verify),
+/// [`decode`](Dialect::decode), the service does it, [`encode`](Dialect::encode).
+pub trait Dialect: Sync {
+    /// `aliyun`, `tencent`, `volcengine` or `huawei`; a label in metrics and the audit trail.
+    fn name(&self) -> &'static str;
+
+    /// Whether the request bears this vendor's marks. At most one dialect claims a request.
+    fn claims(&self, raw: &RawRequest) -> bool;
+
+    /// In what form the answer goes. Never fails.
+    fn shape(&self, raw: &RawRequest) -> Shape;
+
+    /// Reads the common layer: method, action, version, who signed, when.
+    ///
+    /// # Errors
+    /// What is missing, malformed or unknown there, in the vendor's order of checks.
+    fn open(&self, raw: &RawRequest) -> Result<Envelope, Refusal>;
+
+    /// Checks the signature against the secret half of the claimed key, in constant time.
+    ///
+    /// # Errors
+    /// [`Refusal::SignatureMismatch`] and its kin.
+    fn verify(&self, raw: &RawRequest, envelope: &Envelope, secret: &Secret)
+    -> Result<(), Refusal>;
+
+    /// Reads what is asked.
+    ///
+    /// # Errors
+    /// Missing or ill-typed parameters. Business formats are judged later, by `decide`.
+    fn decode(&self, envelope: &Envelope) -> Result<Ask, Refusal>;
+
+    /// The vendor's limits.
+    fn rules(&self) -> &'static Rules;
+
+    /// Gives the answer its form.
+    fn encode(
+        &self,
+        shape: &Shape,
+        request_id: RequestId,
+        result: Result<&Answer, &Refusal>,
+    ) -> RawAnswer;
+
+    /// The code under which this refusal goes on the wire, for metrics.
+    fn code(&self, refusal: &Refusal) -> &'static str;
+}
+
+/// Every dialect that is spoken.
+pub static ALL: &[&dyn Dialect] = &[&aliyun::Aliyun];
+
+/// The dialect whose marks the request bears.
+pub fn dialect_of(raw: &RawRequest) -> Option<&'static dyn Dialect> {
+    ALL.iter().copied().find(|dialect| dialect.claims(raw))
+}
