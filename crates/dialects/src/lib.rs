@@ -3,6 +3,7 @@
 
 pub mod aliyun;
 pub mod encoding;
+pub mod native;
 pub mod raw;
 pub mod sign;
 
