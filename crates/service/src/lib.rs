@@ -1,1 +1,143 @@
-//! placeholder
+//! The counterpart of every dialect: it knows who asks, whether they may, what is decided, and
+//! makes it durable. It names no vendor, no SQL and no rule of a node.
+//!
+//! A cloud call runs through [`cloud`]; claviger's own API through [`native`], [`instances`]
+//! and [`access_keys`]. Both meet in [`execute`] and [`query`].
+
+pub mod access_keys;
+pub mod cloud;
+pub mod execute;
+mod idempotency;
+pub mod instances;
+mod keyring;
+pub mod native;
+pub mod native_rules;
+pub mod query;
+mod replay;
+mod throttle;
+
+use claviger_core::access::{AccessKey, Principal};
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{KeyId, RequestId};
+use claviger_core::ports::{Clock, Entropy, Fleet, Store, StoreError};
+use claviger_core::secret::Secret;
+use keyring::{KeyRing, Lookup};
+use replay::ReplayWindow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use throttle::Throttle;
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// It came over TLS.
+    pub tls: bool,
+}
+
+/// What the service stands on.
+pub struct Parts {
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The driving of nodes.
+    pub fleet: Arc<dyn Fleet>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What an operator may set.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Requests per second that one key may make; 0 means no bound.
+    pub requests_per_second_max: u32,
+}
+
+/// The service.
+pub struct Service {
+    store: Arc<dyn Store>,
+    fleet: Arc<dyn Fleet>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    keys: KeyRing,
+    replay: ReplayWindow,
+    throttle: Throttle,
+    project_id: String,
+}
+
+impl Service {
+    /// Makes `root` the root key, loads the other keys, and is ready to serve.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read or written.
+    pub async fn start(
+        parts: Parts,
+        settings: Settings,
+        root: AccessKey,
+    ) -> Result<Service, StoreError> {
+        let Parts {
+            store,
+            fleet,
+            clock,
+            entropy,
+        } = parts;
+        store
+            .apply(vec![claviger_core::ports::Op::PutRootKey(root)], None)
+            .await?;
+        let keys = KeyRing::of(store.keys().await?);
+        let mut random = [0_u8; 16];
+        entropy.fill(&mut random);
+        let fresh = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let project_id = store.setting_or("project_id", fresh).await?;
+        Ok(Service {
+            store,
+            fleet,
+            clock,
+            entropy,
+            keys,
+            replay: ReplayWindow::default(),
+            throttle: Throttle::new(settings.requests_per_second_max),
+            project_id,
+        })
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// A new request id.
+    pub fn request_id(&self) -> RequestId {
+        let mut random = [0_u8; 16];
+        self.entropy.fill(&mut random);
+        RequestId::from_random(random)
+    }
+
+    /// The 32 hexadecimal digits that Huawei paths carry.
+    pub fn project_id(&self) -> &str {
+        &self.project_id
+    }
+
+    /// The holder of a live key and the secret that its signatures are made with. `None` for
+    /// unknown and revoked keys alike.
+    pub fn principal_for(&self, key: &KeyId) -> Option<(Principal, Secret)> {
+        match self.keys.look_up(key) {
+            Lookup::Live(key) => Some((keyring::principal(&key), key.secret.clone())),
+            Lookup::Revoked | Lookup::Unknown => None,
+        }
+    }
+
+    /// Remembers a nonce of a key whose signature was verified; true if it was used before, or
+    /// if there is no room to remember it (then nothing may be believed to be fresh).
+    pub fn nonce_seen(&self, key: &KeyId, nonce: &str, until: Timestamp) -> bool {
+        let digest = replay::digest(key, nonce);
+        self.replay.seen(digest, until, self.now()) != replay::Verdict::Fresh
+    }
+
+    /// Counts a request of this key; false if it is one too many in this second.
+    pub fn admit(&self, key: &KeyId) -> bool {
+        self.throttle.admit(key, self.now())
+    }
+}

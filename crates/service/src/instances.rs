@@ -1,0 +1,480 @@
+//! Fleet members: registered, checked, set, removed.
+
+use crate::Service;
+use crate::native::{NativeContext, NativeError, secret_option, store_error};
+use claviger_core::access::{Action, authorize};
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{AccountId, InstanceId, NodeAddress, Revision};
+use claviger_core::instance::{
+    AdministratorReach, Instance, InstanceState, InstanceView, NodeLogin, NodeSeed, NodeTls,
+    RolePolicy, RoleProfile, TopologyChoice,
+};
+use claviger_core::outcome::Answer;
+use claviger_core::ports::{CheckReport, Observed, Op};
+use claviger_core::query::{InstanceQuery, Query, Rows};
+use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Register a fleet member.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewInstance {
+    /// Its identity.
+    pub id: String,
+    /// A name for people; the identity if absent.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Region word; `cn-hangzhou` if absent.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// `redis://[user[:password]@]host:port` or `rediss://...`; one login for all.
+    #[serde(deserialize_with = "node_urls")]
+    pub nodes: Vec<Secret>,
+    /// What to take the topology for.
+    #[serde(default)]
+    pub topology: TopologyChoice,
+    /// Sentinel's name of the primary.
+    #[serde(default)]
+    pub master_name: Option<String>,
+    /// TLS files for the nodes, on the service's machine.
+    #[serde(default)]
+    pub tls: NodeTls,
+    /// The login's password, if the URLs do not carry it.
+    #[serde(default, deserialize_with = "secret_option")]
+    pub password: Option<Secret>,
+    /// How privileges become rules.
+    #[serde(default)]
+    pub roles: RolePolicy,
+    /// Register it even if the check finds problems.
+    #[serde(default)]
+    pub force: bool,
+}
+
+fn node_urls<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Secret>, D::Error> {
+    Ok(Vec::<String>::deserialize(from)?
+        .into_iter()
+        .map(Secret::new)
+        .collect())
+}
+
+/// A member just registered, and what the check found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AddedInstance {
+    /// The instance.
+    pub instance: InstanceView,
+    /// What was found on its nodes.
+    pub check: CheckReport,
+}
+
+/// Settings to change; absent ones stay.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetInstance {
+    /// Faithful or strict.
+    #[serde(default)]
+    pub role_profile: Option<RoleProfile>,
+    /// Commands taken from every role; empty takes none.
+    #[serde(default)]
+    pub disabled_commands: Option<Vec<String>>,
+    /// How far Administrator reaches.
+    #[serde(default)]
+    pub administrator: Option<AdministratorReach>,
+    /// A name for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Region word.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Set aside: changes are refused, nodes left alone.
+    #[serde(default)]
+    pub paused: Option<bool>,
+}
+
+/// Region of instances registered without one.
+const REGION_DEFAULT: &str = "cn-hangzhou";
+/// Bounds: registered nodes of an instance, length of names, disabled commands.
+const SEEDS_MAX: usize = 1_000;
+const LABEL_LEN_MAX: usize = 128;
+const DISABLED_MAX: usize = 500;
+
+impl Service {
+    /// Instances that the caller can see, filtered by a part of name or identity.
+    ///
+    /// # Errors
+    /// Permission or the store.
+    pub async fn instances(
+        &self,
+        cx: &NativeContext,
+        search: Option<String>,
+    ) -> Result<Rows<InstanceView>, NativeError> {
+        let query = Query::Instances(InstanceQuery {
+            search,
+            ..InstanceQuery::default()
+        });
+        let query = authorize(&cx.principal, query.action(), None, query)?;
+        match self.answer(query, &cx.request_id).await? {
+            Answer::Instances(rows) => Ok(rows),
+            _ => Err(Refusal::Internal.into()),
+        }
+    }
+
+    /// One instance.
+    ///
+    /// # Errors
+    /// Permission, an unknown instance, or the store.
+    pub async fn instance(
+        &self,
+        cx: &NativeContext,
+        id: &InstanceId,
+    ) -> Result<InstanceView, NativeError> {
+        let query = Query::Instance(id.clone());
+        let query = authorize(&cx.principal, query.action(), Some(id), query)?;
+        match self.answer(query, &cx.request_id).await? {
+            Answer::Instance(view) => Ok(*view),
+            _ => Err(Refusal::Internal.into()),
+        }
+    }
+
+    /// Registers an instance after looking at its nodes.
+    ///
+    /// # Errors
+    /// Permission, values out of bounds, an identity that is taken, nodes that cannot be driven
+    /// ([`NativeError::CheckFailed`], unless forced), or the store.
+    pub async fn add_instance(
+        &self,
+        cx: &NativeContext,
+        new: NewInstance,
+    ) -> Result<AddedInstance, NativeError> {
+        let force = new.force;
+        let instance = build(new, self.now()).map_err(NativeError::Invalid)?;
+        authorize(
+            &cx.principal,
+            Action::ChangeInstances,
+            Some(&instance.id),
+            (),
+        )?;
+        let taken = self.store.viewed(&instance.id).await;
+        if taken
+            .map_err(|failure| store_error(&failure, &cx.request_id))?
+            .is_some()
+        {
+            return Err(NativeError::Exists);
+        }
+        let check = self.fleet.check(&instance).await;
+        if !check.is_fine() && !force {
+            return Err(NativeError::CheckFailed(Box::new(check)));
+        }
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        let default_account = AccountId::from_parts(self.now(), random);
+        let id = instance.id.clone();
+        let mut ops = vec![Op::AddInstance {
+            instance: Box::new(instance),
+            default_account,
+        }];
+        ops.extend(observed(&id, &check).map(Op::Observe));
+        let audit = cx
+            .call("instance.add")
+            .audit(&cx.principal, self.now(), id.as_str(), "");
+        let written = self.store.apply(ops, Some(audit)).await;
+        written.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        self.fleet.track(&id);
+        Ok(AddedInstance {
+            instance: self.instance(cx, &id).await?,
+            check,
+        })
+    }
+
+    /// Looks at an instance's nodes again.
+    ///
+    /// # Errors
+    /// Permission, an unknown instance, or the store.
+    pub async fn check_instance(
+        &self,
+        cx: &NativeContext,
+        id: &InstanceId,
+    ) -> Result<CheckReport, NativeError> {
+        authorize(&cx.principal, Action::ReadInstances, Some(id), ())?;
+        let held = self.store.held(id).await;
+        let held = held.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        let held = held.ok_or(NativeError::Refused(Refusal::InstanceNotFound))?;
+        Ok(self.fleet.check(&held.instance).await)
+    }
+
+    /// Changes an instance's settings; role settings go to every account at once.
+    ///
+    /// # Errors
+    /// Permission, an unknown instance, values out of bounds, or the store.
+    pub async fn set_instance(
+        &self,
+        cx: &NativeContext,
+        id: &InstanceId,
+        set: SetInstance,
+    ) -> Result<InstanceView, NativeError> {
+        authorize(&cx.principal, Action::ChangeInstances, Some(id), ())?;
+        let held = self.store.viewed(id).await;
+        let held = held.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        let held = held.ok_or(NativeError::Refused(Refusal::InstanceNotFound))?;
+        let (ops, detail) = set_ops(&held.instance, set).map_err(NativeError::Invalid)?;
+        if !ops.is_empty() {
+            let call = cx.call("instance.set");
+            let mut audit = call.audit(&cx.principal, self.now(), id.as_str(), "");
+            audit.detail = detail;
+            let written = self.store.apply(ops, Some(audit)).await;
+            written.map_err(|failure| store_error(&failure, &cx.request_id))?;
+            self.fleet.wake(id);
+        }
+        self.instance(cx, id).await
+    }
+
+    /// Forgets an instance; its nodes keep the users that they have.
+    ///
+    /// # Errors
+    /// Permission, an unknown instance, or the store.
+    pub async fn remove_instance(
+        &self,
+        cx: &NativeContext,
+        id: &InstanceId,
+    ) -> Result<(), NativeError> {
+        authorize(&cx.principal, Action::ChangeInstances, Some(id), ())?;
+        let audit = cx
+            .call("instance.remove")
+            .audit(&cx.principal, self.now(), id.as_str(), "");
+        let written = self
+            .store
+            .apply(vec![Op::RemoveInstance(id.clone())], Some(audit))
+            .await;
+        written.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        self.fleet.track(id);
+        Ok(())
+    }
+}
+
+/// What a check saw, for the store; nothing if no node answered.
+fn observed(id: &InstanceId, check: &CheckReport) -> Option<Observed> {
+    Some(Observed {
+        instance: id.clone(),
+        topology: check.topology?,
+        engine: check.engine,
+        unmanaged: check.unmanaged.clone(),
+        nodes: check.nodes.iter().map(|node| node.node.clone()).collect(),
+    })
+}
+
+fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
+    let id_ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let begins = new.id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if new.id.len() > LABEL_LEN_MAX || !begins || !new.id.chars().all(id_ok) {
+        return Err(
+            "the id takes 1 to 128 letters, digits, '-', '_', '.', a letter or digit first".into(),
+        );
+    }
+    if new.id == "default" || new.id.starts_with("claviger") {
+        return Err("this id is reserved: it would also be the name of a user".into());
+    }
+    let name = new.name.unwrap_or_else(|| new.id.clone());
+    let region = new.region.unwrap_or_else(|| REGION_DEFAULT.to_owned());
+    label_ok("name", &name)?;
+    label_ok("region", &region)?;
+    disabled_ok(&new.roles.disabled_commands)?;
+    let (seeds, mut login) = read_nodes(&new.nodes)?;
+    if new.password.is_some() {
+        login.password = new.password;
+    }
+    Ok(Instance {
+        id: InstanceId::new(new.id),
+        name,
+        region,
+        topology: new.topology,
+        master_name: new.master_name,
+        seeds,
+        tls: new.tls,
+        login,
+        default_password: None,
+        roles: new.roles,
+        state: InstanceState::Registering,
+        engine: None,
+        observed_topology: None,
+        unmanaged: Vec::new(),
+        revision: Revision::ZERO,
+        created_at: now,
+    })
+}
+
+fn read_nodes(nodes: &[Secret]) -> Result<(Vec<NodeSeed>, NodeLogin), String> {
+    if nodes.is_empty() || nodes.len() > SEEDS_MAX {
+        return Err("an instance takes 1 to 1,000 nodes".into());
+    }
+    let mut seeds: Vec<NodeSeed> = Vec::new();
+    let mut login: Option<NodeLogin> = None;
+    for node in nodes {
+        let (seed, this) = read_node(node)?;
+        let differs = login
+            .as_ref()
+            .is_some_and(|login| !same_login(login, &this));
+        if differs {
+            return Err("all nodes of an instance take the same login".into());
+        }
+        login = Some(this);
+        if !seeds.contains(&seed) {
+            seeds.push(seed);
+        }
+    }
+    Ok((seeds, login.unwrap_or_default()))
+}
+
+fn same_login(one: &NodeLogin, other: &NodeLogin) -> bool {
+    let passwords = match (&one.password, &other.password) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.same_as(other),
+        _ => false,
+    };
+    one.user == other.user && passwords
+}
+
+/// Errors never repeat the URL: it may carry a password.
+fn read_node(node: &Secret) -> Result<(NodeSeed, NodeLogin), String> {
+    let form = "a node is redis://[user[:password]@]host:port, or rediss:// for TLS";
+    let url = Url::parse(node.expose()).map_err(|_| form.to_owned())?;
+    let tls = match url.scheme() {
+        "redis" => false,
+        "rediss" => true,
+        _ => return Err(form.to_owned()),
+    };
+    let rest = url.query().is_none() && url.fragment().is_none();
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty() && rest)
+        .ok_or(form)?;
+    if !matches!(url.path(), "" | "/") {
+        return Err(form.to_owned());
+    }
+    let decode = |text: &str| {
+        let bytes = percent_encoding::percent_decode_str(text);
+        bytes
+            .decode_utf8()
+            .map(|text| text.into_owned())
+            .map_err(|_| form.to_owned())
+    };
+    let user = decode(url.username())?;
+    let password = url.password().map(decode).transpose()?.map(Secret::new);
+    let address = NodeAddress::new(format!("{host}:{}", url.port().unwrap_or(6379)));
+    let user = (!user.is_empty()).then_some(user);
+    Ok((
+        NodeSeed { address, tls },
+        NodeLogin {
+            user,
+            password,
+            former: Vec::new(),
+        },
+    ))
+}
+
+fn label_ok(what: &str, text: &str) -> Result<(), String> {
+    let fine = (1..=LABEL_LEN_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
+    if fine {
+        Ok(())
+    } else {
+        Err(format!("the {what} takes 1 to {LABEL_LEN_MAX} bytes"))
+    }
+}
+
+fn disabled_ok(commands: &[String]) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    let fine = |c: &String| (1..=64).contains(&c.len()) && c.chars().all(plain);
+    if commands.len() <= DISABLED_MAX && commands.iter().all(fine) {
+        Ok(())
+    } else {
+        Err("disabled commands are lower-case command names, 500 at most".into())
+    }
+}
+
+fn set_ops(held: &Instance, set: SetInstance) -> Result<(Vec<Op>, String), String> {
+    let mut ops = Vec::new();
+    let mut detail = Vec::new();
+    let roles = RolePolicy {
+        profile: set.role_profile.unwrap_or(held.roles.profile),
+        disabled_commands: set
+            .disabled_commands
+            .unwrap_or_else(|| held.roles.disabled_commands.clone()),
+        administrator: set.administrator.unwrap_or(held.roles.administrator),
+    };
+    disabled_ok(&roles.disabled_commands)?;
+    if roles != held.roles {
+        detail.push(format!("roles {roles:?}"));
+        ops.push(Op::SetRoles(held.id.clone(), roles));
+    }
+    if set.name.is_some() || set.region.is_some() {
+        set.name
+            .iter()
+            .try_for_each(|name| label_ok("name", name))?;
+        set.region
+            .iter()
+            .try_for_each(|region| label_ok("region", region))?;
+        detail.push("labels".into());
+        let (name, region) = (set.name, set.region);
+        ops.push(Op::SetLabels {
+            instance: held.id.clone(),
+            name,
+            region,
+        });
+    }
+    if let Some(paused) = set.paused {
+        let seen = held.engine.is_some();
+        let state = match (paused, seen) {
+            (true, _) => InstanceState::Paused,
+            (false, true) => InstanceState::Running,
+            (false, false) => InstanceState::Registering,
+        };
+        if state != held.state {
+            detail.push(format!("state {state:?}"));
+            ops.push(Op::SetState(held.id.clone(), state));
+        }
+    }
+    Ok((ops, detail.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(url: &str) -> Result<(NodeSeed, NodeLogin), String> {
+        read_node(&Secret::new(url))
+    }
+
+    #[test]
+    fn node_urls_are_read() {
+        let read = node("rediss://clav:p%40ss@h.example:7001").ok();
+        let (seed, login) = read.unzip();
+        assert_eq!(
+            seed.as_ref().map(|s| (s.address.as_str(), s.tls)),
+            Some(("h.example:7001", true))
+        );
+        let login = login.unwrap_or_default();
+        assert_eq!(login.user.as_deref(), Some("clav"));
+        assert_eq!(login.password.as_ref().map(|p| p.expose()), Some("p@ss"));
+        let bare = node("redis://127.0.0.1").map(|(seed, _)| seed.address.to_string());
+        assert_eq!(bare.as_deref(), Ok("127.0.0.1:6379"));
+        for bad in [
+            "127.0.0.1:6379",
+            "http://h:1",
+            "redis://h:1/x",
+            "redis://",
+            "redis://h:1?a",
+        ] {
+            let told = node(bad).err().unwrap_or_default();
+            assert!(told.starts_with("a node is redis://"), "{bad}: {told}");
+        }
+    }
+
+    #[test]
+    fn one_login_for_all_nodes() {
+        let urls =
+            |list: &[&str]| -> Vec<Secret> { list.iter().map(|u| Secret::new(*u)).collect() };
+        assert!(read_nodes(&urls(&["redis://:a@h:1", "redis://:a@h:2"])).is_ok());
+        assert!(read_nodes(&urls(&["redis://:a@h:1", "redis://:b@h:2"])).is_err());
+        assert!(read_nodes(&[]).is_err());
+    }
+}

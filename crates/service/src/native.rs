@@ -1,0 +1,508 @@
+//! claviger's own operations on accounts, tasks, status and the audit trail; the same decisions
+//! and the same store as the clouds' calls.
+
+use crate::execute::{Call, store_refusal};
+use crate::native_rules::RULES;
+use crate::{Origin, Service};
+use claviger_core::access::{Action, Principal, authorize};
+use claviger_core::account::AccountView;
+use claviger_core::audit::AuditEntry;
+use claviger_core::command::{
+    Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, PasswordChange, Target,
+};
+use claviger_core::ids::{InstanceId, TaskId};
+use claviger_core::outcome::{Answer, Changed};
+use claviger_core::ports::{CheckReport, StoreError};
+use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::query::{AccountQuery, InstanceQuery, Page, Query, Rows, TaskQuery};
+use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
+use claviger_core::sight::InstanceSight;
+use claviger_core::task::Task;
+use serde::{Deserialize, Serialize};
+
+/// Who asks, and under which request id.
+#[derive(Clone, Debug)]
+pub struct NativeContext {
+    /// The caller, verified.
+    pub principal: Principal,
+    /// The request's id, as answered.
+    pub request_id: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+impl NativeContext {
+    pub(crate) fn call(&self, action: &str) -> Call {
+        Call {
+            request_id: self.request_id.clone(),
+            dialect: "native",
+            action: action.to_owned(),
+            source: self.origin.peer.to_string(),
+            nonce: None,
+        }
+    }
+}
+
+/// Why a native operation was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NativeError {
+    /// Refused.
+    Refused(Refusal),
+    /// Something of that identity exists.
+    Exists,
+    /// No such thing.
+    NotFound,
+    /// A value is not valid, in plain words.
+    Invalid(String),
+    /// The nodes do not allow it, with what was found.
+    CheckFailed(Box<CheckReport>),
+}
+
+impl NativeError {
+    /// HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            NativeError::Refused(refusal) => refusal_status(refusal),
+            NativeError::Exists => 409,
+            NativeError::NotFound => 404,
+            NativeError::Invalid(_) => 400,
+            NativeError::CheckFailed(_) => 422,
+        }
+    }
+
+    /// A short fixed word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            NativeError::Refused(refusal) => refusal.word(),
+            NativeError::Exists => "Exists",
+            NativeError::NotFound => "NotFound",
+            NativeError::Invalid(_) => "Invalid",
+            NativeError::CheckFailed(_) => "CheckFailed",
+        }
+    }
+
+    /// Plain words for the caller.
+    pub fn message(&self) -> String {
+        match self {
+            NativeError::Refused(refusal) => refusal.to_string(),
+            NativeError::Exists => "already exists".into(),
+            NativeError::NotFound => "not found".into(),
+            NativeError::Invalid(why) => why.clone(),
+            NativeError::CheckFailed(report) => check_message(report),
+        }
+    }
+}
+
+fn check_message(report: &CheckReport) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for node in &report.nodes {
+        lines.extend(
+            node.problems
+                .iter()
+                .map(|p| format!("{}: {p}", node.node.address)),
+        );
+    }
+    if lines.is_empty() {
+        "no node answered".into()
+    } else {
+        lines.join("; ")
+    }
+}
+
+/// HTTP status of a refusal in the native API.
+fn refusal_status(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::MethodUnsupported => 405,
+        Refusal::TooLarge { .. } => 413,
+        Refusal::Unsigned
+        | Refusal::SignatureMalformed(_)
+        | Refusal::SignatureMethodUnsupported
+        | Refusal::KeyUnknown
+        | Refusal::KeyRevoked
+        | Refusal::SignatureMismatch { .. }
+        | Refusal::TimestampMalformed
+        | Refusal::TimestampExpired
+        | Refusal::NonceUsed
+        | Refusal::TokenInvalid => 401,
+        Refusal::NotPermitted { .. } => 403,
+        Refusal::Throttled => 429,
+        Refusal::ActionUnknown | Refusal::InstanceNotFound | Refusal::AccountNotFound => 404,
+        Refusal::InstanceNotRunning
+        | Refusal::AccountExists
+        | Refusal::NameUnmanaged
+        | Refusal::AccountBusy
+        | Refusal::TokenReused
+        | Refusal::DefaultProtected
+        | Refusal::QuotaExceeded { .. } => 409,
+        Refusal::Malformed(_)
+        | Refusal::VersionUnknown
+        | Refusal::ParameterMissing { .. }
+        | Refusal::ParameterInvalid { .. }
+        | Refusal::EngineTooOld
+        | Refusal::NotSupported(_)
+        | Refusal::NameInvalid
+        | Refusal::PasswordInvalid
+        | Refusal::OldPasswordWrong
+        | Refusal::DescriptionInvalid
+        | Refusal::PrivilegeInvalid
+        | Refusal::RoutingInvalid => 400,
+        Refusal::Internal => 500,
+        Refusal::Unavailable => 503,
+    }
+}
+
+impl From<Refusal> for NativeError {
+    fn from(refusal: Refusal) -> Self {
+        NativeError::Refused(refusal)
+    }
+}
+
+/// A store's failure in the native API; logged where it becomes an answer.
+pub(crate) fn store_error(failure: &StoreError, request_id: &str) -> NativeError {
+    match failure {
+        StoreError::Exists => NativeError::Exists,
+        StoreError::NotFound => NativeError::NotFound,
+        StoreError::Unavailable(_) | StoreError::Unreadable(_) => {
+            NativeError::Refused(store_refusal(failure, request_id))
+        }
+    }
+}
+
+/// A secret in a request's JSON.
+pub(crate) fn secret<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+    String::deserialize(from).map(Secret::new)
+}
+
+/// An optional secret in a request's JSON.
+pub(crate) fn secret_option<'de, D>(from: D) -> Result<Option<Secret>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    Ok(Option::<String>::deserialize(from)?.map(Secret::new))
+}
+
+/// Make an account.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAccount {
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    #[serde(deserialize_with = "secret")]
+    pub password: Secret,
+    /// A privilege's word; `read-write` if absent.
+    #[serde(default)]
+    pub privilege: Option<String>,
+    /// Free text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The same token makes the account once, however often it is sent.
+    #[serde(default)]
+    pub client_token: Option<String>,
+}
+
+/// Change an account; absent fields stay.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModifyNative {
+    /// Another privilege.
+    #[serde(default)]
+    pub privilege: Option<String>,
+    /// Other free text; empty clears it.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Another password.
+    #[serde(default, deserialize_with = "secret_option")]
+    pub password: Option<Secret>,
+}
+
+/// What this installation is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Info {
+    /// claviger's version.
+    pub version: String,
+    /// The 32 hexadecimal digits that Huawei paths carry.
+    pub project_id: String,
+    /// Regions in which instances are registered.
+    pub regions: Vec<String>,
+    /// How many instances the caller can see.
+    pub instances: u64,
+    /// The clouds' APIs that are served.
+    pub dialects: Vec<String>,
+}
+
+/// The bound on a native idempotency token, bytes.
+const TOKEN_LEN_MAX: usize = 128;
+
+fn asked_privilege(word: &str) -> Asked<Privilege> {
+    Privilege::parse(word).map_or(Asked::Unknown, Asked::Known)
+}
+
+fn target(name: &str) -> Target {
+    Target::Name(name.to_owned())
+}
+
+impl Service {
+    async fn native_query(&self, cx: &NativeContext, query: Query) -> Result<Answer, NativeError> {
+        let (action, instance) = (query.action(), query.instance().cloned());
+        let query = authorize(&cx.principal, action, instance.as_ref(), query)?;
+        Ok(self.answer(query, &cx.request_id).await?)
+    }
+
+    async fn native_change(
+        &self,
+        cx: &NativeContext,
+        action: &str,
+        command: Command,
+        token: Option<String>,
+    ) -> Result<Changed, NativeError> {
+        if token
+            .as_ref()
+            .is_some_and(|t| t.is_empty() || t.len() > TOKEN_LEN_MAX)
+        {
+            return Err(NativeError::Invalid("client_token: 1 to 128 bytes".into()));
+        }
+        let instance = command.instance().clone();
+        let command = authorize(
+            &cx.principal,
+            Action::ChangeAccounts,
+            Some(&instance),
+            command,
+        )?;
+        Ok(self
+            .execute(command, token, &RULES, &cx.call(action))
+            .await?)
+    }
+
+    /// All accounts of an instance.
+    ///
+    /// # Errors
+    /// Permission, an unknown instance, or the store.
+    pub async fn accounts(
+        &self,
+        cx: &NativeContext,
+        instance: &InstanceId,
+    ) -> Result<Rows<AccountView>, NativeError> {
+        self.accounts_named(cx, instance, None).await
+    }
+
+    async fn accounts_named(
+        &self,
+        cx: &NativeContext,
+        instance: &InstanceId,
+        name: Option<String>,
+    ) -> Result<Rows<AccountView>, NativeError> {
+        let query = AccountQuery {
+            instance: instance.clone(),
+            name,
+            name_part: None,
+            page: Page::ALL,
+        };
+        match self.native_query(cx, Query::Accounts(query)).await? {
+            Answer::Accounts(_, rows) => Ok(rows),
+            _ => Err(Refusal::Internal.into()),
+        }
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// As [`Service::accounts`], and an unknown account.
+    pub async fn account(
+        &self,
+        cx: &NativeContext,
+        instance: &InstanceId,
+        name: &str,
+    ) -> Result<AccountView, NativeError> {
+        let rows = self
+            .accounts_named(cx, instance, Some(name.to_owned()))
+            .await?;
+        rows.rows
+            .into_iter()
+            .next()
+            .ok_or(NativeError::Refused(Refusal::AccountNotFound))
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// Any refusal of the decision, permission, or the store.
+    pub async fn create_account(
+        &self,
+        cx: &NativeContext,
+        instance: &InstanceId,
+        new: NewAccount,
+    ) -> Result<Changed, NativeError> {
+        let privilege = new
+            .privilege
+            .as_deref()
+            .unwrap_or(Privilege::ReadWrite.as_str());
+        let command = Command::Create(CreateAccount {
+            instance: instance.clone(),
+            name: new.name,
+            password: new.password,
+            privilege: asked_privilege(privilege),
+            routing: Asked::Known(Routing::PRIMARY),
+            description: new.description,
+        });
+        self.native_change(cx, "account.create", command, new.client_token)
+            .await
+    }
+
+    /// Changes an account.
+    ///
+    /// # Errors
+    /// As [`Service::create_account`].
+    pub async fn modify_account(
+        &self,
+        cx: &NativeContext,
+        instance: &InstanceId,
+        name: &str,
+        modify: ModifyNative,
+    ) -> Result<Changed, NativeError> {
+        let command = Command::Modify(ModifyAccount {
+            instance: instance.clone(),
+            target: target(name),
+            privilege: modify.privilege.as_deref().map(asked_privilege),
+            routing: None,
+            description: modify.description,
+            password: modify.password.map(|new| PasswordChange { old: None, new }),
+        });
+        self.native_change(cx, "account.modify", command, None)
+            .await
+    }
+
+    /// Ends an account.
+    ///
+    /// # Errors
+    /// As [`Service::create_account`].
+    pub async fn delete_account(
+        &self,
+        cx: &NativeContext,
+        instance: &InstanceId,
+        name: &str,
+    ) -> Result<Changed, NativeError> {
+        let command = Command::Delete(DeleteAccount {
+            instance: instance.clone(),
+            target: target(name),
+        });
+        self.native_change(cx, "account.delete", command, None)
+            .await
+    }
+
+    /// Account × node, of one instance or of all that the caller can see.
+    ///
+    /// # Errors
+    /// Permission, an unknown instance, or the store.
+    pub async fn status(
+        &self,
+        cx: &NativeContext,
+        instance: Option<&InstanceId>,
+    ) -> Result<Vec<InstanceSight>, NativeError> {
+        let ids = match instance {
+            Some(id) => {
+                authorize(&cx.principal, Action::ReadAccounts, Some(id), ())?;
+                vec![id.clone()]
+            }
+            None => {
+                let query = Query::Instances(InstanceQuery::default());
+                match self.native_query(cx, query).await? {
+                    Answer::Instances(rows) => rows.rows.into_iter().map(|i| i.id).collect(),
+                    _ => return Err(Refusal::Internal.into()),
+                }
+            }
+        };
+        let mut sights = Vec::with_capacity(ids.len());
+        for id in &ids {
+            let sight = self.fleet.sight(id).await;
+            let sight = sight.map_err(|failure| store_error(&failure, &cx.request_id))?;
+            sights.extend(sight);
+        }
+        if instance.is_some() && sights.is_empty() {
+            return Err(Refusal::InstanceNotFound.into());
+        }
+        Ok(sights)
+    }
+
+    /// Tasks, newest first.
+    ///
+    /// # Errors
+    /// Permission or the store.
+    pub async fn tasks(
+        &self,
+        cx: &NativeContext,
+        query: TaskQuery,
+    ) -> Result<Rows<Task>, NativeError> {
+        match self.native_query(cx, Query::Tasks(query)).await? {
+            Answer::Tasks(rows) => Ok(rows),
+            _ => Err(Refusal::Internal.into()),
+        }
+    }
+
+    /// One task.
+    ///
+    /// # Errors
+    /// Permission, an unknown task, or the store.
+    pub async fn task(&self, cx: &NativeContext, id: TaskId) -> Result<Task, NativeError> {
+        let query = TaskQuery {
+            id: Some(id),
+            ..TaskQuery::default()
+        };
+        let rows = self.tasks(cx, query).await?;
+        rows.rows.into_iter().next().ok_or(NativeError::NotFound)
+    }
+
+    /// The audit trail, newest first.
+    ///
+    /// # Errors
+    /// Permission or the store.
+    pub async fn audit(
+        &self,
+        cx: &NativeContext,
+        page: Page,
+    ) -> Result<Rows<AuditEntry>, NativeError> {
+        let page = authorize(&cx.principal, Action::ReadKeys, None, page)?.into_value();
+        let page = Page {
+            limit: page.limit.min(Page::LIMIT_MAX),
+            ..page
+        };
+        self.store
+            .audit(page)
+            .await
+            .map_err(|failure| store_error(&failure, &cx.request_id))
+    }
+
+    /// What this installation is.
+    ///
+    /// # Errors
+    /// Permission or the store.
+    pub async fn info(&self, cx: &NativeContext) -> Result<Info, NativeError> {
+        let regions = match self.native_query(cx, Query::Regions).await? {
+            Answer::Regions(regions) => regions.into_iter().map(|region| region.id).collect(),
+            _ => return Err(Refusal::Internal.into()),
+        };
+        let one = Page {
+            offset: 0,
+            limit: 1,
+        };
+        let query = InstanceQuery {
+            page: one,
+            ..InstanceQuery::default()
+        };
+        let instances = match self.native_query(cx, Query::Instances(query)).await? {
+            Answer::Instances(rows) => rows.total,
+            _ => return Err(Refusal::Internal.into()),
+        };
+        Ok(Info {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            project_id: self.project_id.clone(),
+            regions,
+            instances,
+            dialects: claviger_dialects::ALL
+                .iter()
+                .map(|d| d.name().to_owned())
+                .collect(),
+        })
+    }
+}
