@@ -1,0 +1,451 @@
+//! Properties of `decide`: no sequence of commands breaks an invariant of the instance.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use claviger_core::access::{Action, Authorized, Principal, Role, Scope, authorize};
+use claviger_core::account::{Account, AccountKind, AccountStatus, Life};
+use claviger_core::clock::Timestamp;
+use claviger_core::command::{
+    Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, PasswordChange, Target,
+};
+use claviger_core::decide::{Decision, Fresh, decide};
+use claviger_core::engine::{Engine, Family};
+use claviger_core::ids::{AccountId, AccountName, InstanceId, Revision, TaskId};
+use claviger_core::instance::{
+    Held, Instance, InstanceState, NodeLogin, NodeTls, RolePolicy, TopologyChoice,
+};
+use claviger_core::password::PasswordDigest;
+use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::refusal::Refusal;
+use claviger_core::rules::{Check, Rules};
+use claviger_core::secret::Secret;
+use claviger_core::task::TaskState;
+use proptest::prelude::*;
+
+const QUOTA: u32 = 3;
+
+static RULES: Rules = Rules {
+    order: &Check::ALL,
+    name_ok: |name, instance| {
+        !name.is_empty() && name != "default" && name != instance && !name.contains(' ')
+    },
+    password_ok: |password| password.len() >= 4,
+    description_ok: |text| text.len() <= 8,
+    privileges: &[Privilege::ReadOnly, Privilege::ReadWrite],
+    quota: QUOTA,
+};
+
+fn account_id(n: u8) -> AccountId {
+    AccountId::from_parts(Timestamp::from_millis(1), [n; 10])
+}
+
+fn fresh(n: u8) -> Fresh {
+    Fresh {
+        at: Timestamp::from_millis(i64::from(n) + 1),
+        account: account_id(n),
+    }
+}
+
+fn held() -> Held {
+    let instance = Instance {
+        id: InstanceId::from("r-1"),
+        name: "one".into(),
+        region: "cn-hangzhou".into(),
+        topology: TopologyChoice::Auto,
+        master_name: None,
+        seeds: Vec::new(),
+        tls: NodeTls::default(),
+        login: NodeLogin {
+            user: None,
+            password: Some(Secret::new("old!")),
+            former: Vec::new(),
+        },
+        default_password: None,
+        roles: RolePolicy::default(),
+        state: InstanceState::Running,
+        engine: Engine::parse(Family::Redis, "7.0.15"),
+        observed_topology: None,
+        unmanaged: vec![AccountName::from("theirs")],
+        revision: Revision::ZERO,
+        created_at: Timestamp::from_millis(0),
+    };
+    let default = Account {
+        id: account_id(255),
+        name: AccountName::from(Account::DEFAULT_NAME),
+        kind: AccountKind::Default,
+        privilege: Privilege::ReadWrite,
+        routing: Routing::PRIMARY,
+        description: String::new(),
+        password: None,
+        life: Life::Live,
+        replaces: false,
+        created_revision: Revision::ZERO,
+        revision: Revision::ZERO,
+        confirmed: Revision::ZERO,
+        created_at: Timestamp::from_millis(0),
+        password_set_at: None,
+    };
+    Held {
+        instance,
+        accounts: vec![default],
+        next_task: TaskId(1),
+    }
+}
+
+fn permit(command: Command) -> Authorized<Command> {
+    let admin = Principal {
+        key: "root".into(),
+        role: Role::Admin,
+        scope: Scope::All,
+    };
+    authorize(&admin, Action::ChangeAccounts, Some(&"r-1".into()), command).unwrap()
+}
+
+fn create(name: &str) -> CreateAccount {
+    CreateAccount {
+        instance: "r-1".into(),
+        name: name.into(),
+        password: Secret::new("pass"),
+        privilege: Asked::Known(Privilege::ReadOnly),
+        routing: Asked::Known(Routing::PRIMARY),
+        description: None,
+    }
+}
+
+fn modify(target: Target) -> ModifyAccount {
+    ModifyAccount {
+        instance: "r-1".into(),
+        target,
+        privilege: None,
+        routing: None,
+        description: None,
+        password: None,
+    }
+}
+
+fn run(held: &Held, command: Command, n: u8) -> Result<Decision, Refusal> {
+    decide(held, &permit(command), &RULES, fresh(n))
+}
+
+/// What the store does with a decision.
+fn write(held: &mut Held, decision: Decision) {
+    held.instance.revision = decision.revision;
+    held.next_task = TaskId(held.next_task.0 + 1);
+    if let Some(secrets) = decision.secrets {
+        held.instance.login = secrets.login;
+        held.instance.default_password = Some(secrets.default_password);
+    }
+    held.accounts
+        .retain(|a| a.id != decision.account.id && Some(a.id) != decision.superseded);
+    held.accounts.push(decision.account);
+}
+
+/// What the store does when every node has confirmed everything.
+fn confirm(held: &mut Held) {
+    held.accounts.retain(|account| account.life == Life::Live);
+    for account in &mut held.accounts {
+        account.confirmed = account.revision;
+        account.replaces = false;
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Command(Command),
+    Confirm,
+}
+
+fn names() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["a", "b", "c", "d", "default", "r-1", "theirs", ""])
+        .prop_map(str::to_owned)
+}
+
+fn privileges() -> impl Strategy<Value = Asked<Privilege>> {
+    prop_oneof![
+        4 => prop::sample::select(Privilege::ALL.to_vec()).prop_map(Asked::Known),
+        1 => Just(Asked::Unknown),
+    ]
+}
+
+fn passwords() -> impl Strategy<Value = Secret> {
+    prop::sample::select(vec!["abc", "abcd", "efgh"]).prop_map(Secret::new)
+}
+
+fn steps() -> impl Strategy<Value = Step> {
+    let creates = (names(), passwords(), privileges()).prop_map(|(name, password, privilege)| {
+        Command::Create(CreateAccount {
+            password,
+            privilege,
+            ..create(&name)
+        })
+    });
+    let change = (prop::option::of(passwords()), passwords())
+        .prop_map(|(old, new)| PasswordChange { old, new });
+    let modifies = (
+        names(),
+        prop::option::of(privileges()),
+        prop::option::of(change),
+        prop::option::of("[a-z]{0,10}"),
+    )
+        .prop_map(|(name, privilege, password, description)| {
+            let base = modify(Target::Name(name));
+            Command::Modify(ModifyAccount {
+                privilege,
+                password,
+                description,
+                ..base
+            })
+        });
+    let deletes = names().prop_map(|name| {
+        Command::Delete(DeleteAccount {
+            instance: "r-1".into(),
+            target: Target::Name(name),
+        })
+    });
+    prop_oneof![
+        4 => creates.prop_map(Step::Command),
+        3 => modifies.prop_map(Step::Command),
+        3 => deletes.prop_map(Step::Command),
+        1 => Just(Step::Confirm),
+    ]
+}
+
+fn check_invariants(held: &Held) {
+    let mut names: Vec<_> = held.accounts.iter().map(|a| a.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), held.accounts.len(), "names are unique");
+    let defaults: Vec<_> = held
+        .accounts
+        .iter()
+        .filter(|a| a.kind == AccountKind::Default)
+        .collect();
+    assert_eq!(defaults.len(), 1, "one default account");
+    assert_eq!(defaults[0].life, Life::Live);
+    assert_eq!(defaults[0].privilege, Privilege::ReadWrite);
+    let live = |a: &&Account| a.kind == AccountKind::Custom && a.life == Life::Live;
+    assert!(held.accounts.iter().filter(live).count() <= QUOTA as usize);
+    for account in &held.accounts {
+        assert!(account.revision <= held.instance.revision);
+        assert!(account.confirmed <= account.revision);
+        assert!(account.created_revision <= account.revision);
+        assert!(
+            account.name.as_str() != "theirs",
+            "users that are not ours are not taken"
+        );
+        assert!(account.kind == AccountKind::Default || account.password.is_some());
+        assert!(account.view(false).status != AccountStatus::Available || account.is_confirmed());
+    }
+    // Never locked out: the default account's password, once set, is our login's too.
+    if let Some(digest) = &defaults[0].password {
+        assert!(digest.matches(held.instance.login.password.as_ref().unwrap()));
+        assert!(digest.matches(held.instance.default_password.as_ref().unwrap()));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_breaks_an_invariant(steps in prop::collection::vec(steps(), 1..40)) {
+        let mut held = held();
+        for (n, step) in steps.into_iter().enumerate() {
+            match step {
+                Step::Confirm => confirm(&mut held),
+                Step::Command(command) => {
+                    let before = held.instance.revision;
+                    let n = u8::try_from(n).unwrap();
+                    if let Ok(decision) = run(&held, command, n) {
+                        prop_assert_eq!(decision.revision, before.next());
+                        prop_assert_eq!(decision.account.revision, before.next());
+                        prop_assert_eq!(decision.task.state, TaskState::Running);
+                        prop_assert_eq!(decision.task.account, decision.account.id);
+                        write(&mut held, decision);
+                    }
+                    check_invariants(&held);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_question_gets_the_same_answer(step in steps()) {
+        let Step::Command(command) = step else { return Ok(()) };
+        let one = run(&held(), command.clone(), 1);
+        let two = run(&held(), command, 1);
+        prop_assert_eq!(format!("{one:?}"), format!("{two:?}"));
+    }
+}
+
+#[test]
+fn each_refusal() {
+    let mut held = held();
+    let refused = |held: &Held, command| run(held, command, 9).err();
+    let creating = |c: CreateAccount| Command::Create(c);
+    let decision = run(&held, creating(create("a")), 1).unwrap();
+    write(&mut held, decision);
+    assert_eq!(
+        refused(&held, creating(create("a"))),
+        Some(Refusal::AccountExists)
+    );
+    assert_eq!(
+        refused(&held, creating(create("theirs"))),
+        Some(Refusal::NameUnmanaged)
+    );
+    assert_eq!(
+        refused(&held, creating(create("r-1"))),
+        Some(Refusal::NameInvalid)
+    );
+    let weak = CreateAccount {
+        password: Secret::new("abc"),
+        ..create("b")
+    };
+    assert_eq!(
+        refused(&held, creating(weak)),
+        Some(Refusal::PasswordInvalid)
+    );
+    let odd = CreateAccount {
+        privilege: Asked::Known(Privilege::Administrator),
+        ..create("b")
+    };
+    assert_eq!(
+        refused(&held, creating(odd)),
+        Some(Refusal::PrivilegeInvalid)
+    );
+    let long = CreateAccount {
+        description: Some("123456789".into()),
+        ..create("b")
+    };
+    assert_eq!(
+        refused(&held, creating(long)),
+        Some(Refusal::DescriptionInvalid)
+    );
+    let unrouted = CreateAccount {
+        routing: Asked::Unknown,
+        ..create("b")
+    };
+    assert_eq!(
+        refused(&held, creating(unrouted)),
+        Some(Refusal::RoutingInvalid)
+    );
+    let wrong = ModifyAccount {
+        password: Some(PasswordChange {
+            old: Some(Secret::new("nope")),
+            new: Secret::new("abcd"),
+        }),
+        ..modify(Target::Name("a".into()))
+    };
+    assert_eq!(
+        refused(&held, Command::Modify(wrong)),
+        Some(Refusal::OldPasswordWrong)
+    );
+    let delete = |target| {
+        Command::Delete(DeleteAccount {
+            instance: "r-1".into(),
+            target,
+        })
+    };
+    assert_eq!(
+        refused(&held, delete(Target::Default)),
+        Some(Refusal::DefaultProtected)
+    );
+    assert_eq!(
+        refused(&held, delete(Target::Name("zz".into()))),
+        Some(Refusal::AccountNotFound)
+    );
+    for name in ["b", "c"] {
+        let n = name.as_bytes()[0];
+        let decision = run(&held, creating(create(name)), n).unwrap();
+        write(&mut held, decision);
+    }
+    assert_eq!(
+        refused(&held, creating(create("d"))),
+        Some(Refusal::QuotaExceeded { limit: QUOTA })
+    );
+    let decision = run(&held, delete(Target::Name("b".into())), 7).unwrap();
+    write(&mut held, decision);
+    assert_eq!(
+        refused(&held, delete(Target::Name("b".into()))),
+        Some(Refusal::AccountBusy)
+    );
+    held.instance.state = InstanceState::Paused;
+    assert_eq!(
+        refused(&held, creating(create("d"))),
+        Some(Refusal::InstanceNotRunning)
+    );
+    held.instance.engine = Engine::parse(Family::Redis, "5.0.14");
+    assert_eq!(
+        refused(&held, creating(create("d"))),
+        Some(Refusal::EngineTooOld)
+    );
+}
+
+#[test]
+fn a_name_is_free_as_soon_as_its_account_is_being_deleted() {
+    let mut held = held();
+    let decision = run(&held, Command::Create(create("a")), 1).unwrap();
+    let first = decision.account.id;
+    write(&mut held, decision);
+    let target = Target::Name("a".into());
+    let delete = Command::Delete(DeleteAccount {
+        instance: "r-1".into(),
+        target,
+    });
+    let decision = run(&held, delete, 2).unwrap();
+    assert_eq!(decision.account.life, Life::Deleting);
+    write(&mut held, decision);
+    let decision = run(&held, Command::Create(create("a")), 3).unwrap();
+    assert_eq!(decision.superseded, Some(first));
+    assert!(
+        decision.account.replaces,
+        "the old one's sessions must end first"
+    );
+    assert_ne!(decision.account.id, first);
+}
+
+#[test]
+fn the_default_password_changes_our_login_and_keeps_the_former() {
+    let held = held();
+    let command = Command::Modify(ModifyAccount {
+        password: Some(PasswordChange {
+            old: None,
+            new: Secret::new("new!"),
+        }),
+        ..modify(Target::Default)
+    });
+    let secrets = run(&held, command.clone(), 1).unwrap().secrets.unwrap();
+    assert_eq!(secrets.login.password.unwrap().expose(), "new!");
+    assert_eq!(secrets.login.former[0].as_ref().unwrap().expose(), "old!");
+    let mut other = held;
+    other.instance.login.user = Some("claviger-login".into());
+    let secrets = run(&other, command, 1).unwrap().secrets.unwrap();
+    assert_eq!(secrets.login.password.unwrap().expose(), "old!");
+    assert!(secrets.login.former.is_empty());
+}
+
+#[test]
+fn a_description_alone_needs_no_node() {
+    let mut held = held();
+    let decision = run(&held, Command::Create(create("a")), 1).unwrap();
+    write(&mut held, decision);
+    confirm(&mut held);
+    let described = ModifyAccount {
+        description: Some("x".into()),
+        ..modify(Target::Name("a".into()))
+    };
+    let decision = run(&held, Command::Modify(described), 2).unwrap();
+    assert!(decision.account.is_confirmed());
+    let rotated = ModifyAccount {
+        password: Some(PasswordChange {
+            old: Some(Secret::new("pass")),
+            new: Secret::new("abcd"),
+        }),
+        ..modify(Target::Name("a".into()))
+    };
+    let decision = run(&held, Command::Modify(rotated), 2).unwrap();
+    assert!(!decision.account.is_confirmed());
+    assert!(
+        decision
+            .account
+            .password
+            .unwrap()
+            .same_as(&PasswordDigest::of(&Secret::new("abcd")))
+    );
+}
