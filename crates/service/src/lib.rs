@@ -11,6 +11,7 @@ mod idempotency;
 pub mod instances;
 mod keyring;
 pub mod native;
+pub mod native_reads;
 pub mod native_rules;
 pub mod query;
 mod replay;

@@ -217,21 +217,6 @@ pub struct ModifyNative {
     pub password: Option<Secret>,
 }
 
-/// What this installation is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Info {
-    /// claviger's version.
-    pub version: String,
-    /// The 32 hexadecimal digits that Huawei paths carry.
-    pub project_id: String,
-    /// Regions in which instances are registered.
-    pub regions: Vec<String>,
-    /// How many instances the caller can see.
-    pub instances: u64,
-    /// The clouds' APIs that are served.
-    pub dialects: Vec<String>,
-}
-
 /// The bound on a native idempotency token, bytes.
 const TOKEN_LEN_MAX: usize = 128;
 
@@ -244,7 +229,11 @@ fn target(name: &str) -> Target {
 }
 
 impl Service {
-    async fn native_query(&self, cx: &NativeContext, query: Query) -> Result<Answer, NativeError> {
+    pub(crate) async fn native_query(
+        &self,
+        cx: &NativeContext,
+        query: Query,
+    ) -> Result<Answer, NativeError> {
         let (action, instance) = (query.action(), query.instance().cloned());
         let query = authorize(&cx.principal, action, instance.as_ref(), query)?;
         Ok(self.answer(query, &cx.request_id).await?)
@@ -389,120 +378,5 @@ impl Service {
         });
         self.native_change(cx, "account.delete", command, None)
             .await
-    }
-
-    /// Account × node, of one instance or of all that the caller can see.
-    ///
-    /// # Errors
-    /// Permission, an unknown instance, or the store.
-    pub async fn status(
-        &self,
-        cx: &NativeContext,
-        instance: Option<&InstanceId>,
-    ) -> Result<Vec<InstanceSight>, NativeError> {
-        let ids = match instance {
-            Some(id) => {
-                authorize(&cx.principal, Action::ReadAccounts, Some(id), ())?;
-                vec![id.clone()]
-            }
-            None => {
-                let query = Query::Instances(InstanceQuery::default());
-                match self.native_query(cx, query).await? {
-                    Answer::Instances(rows) => rows.rows.into_iter().map(|i| i.id).collect(),
-                    _ => return Err(Refusal::Internal.into()),
-                }
-            }
-        };
-        let mut sights = Vec::with_capacity(ids.len());
-        for id in &ids {
-            let sight = self.fleet.sight(id).await;
-            let sight = sight.map_err(|failure| store_error(&failure, &cx.request_id))?;
-            sights.extend(sight);
-        }
-        if instance.is_some() && sights.is_empty() {
-            return Err(Refusal::InstanceNotFound.into());
-        }
-        Ok(sights)
-    }
-
-    /// Tasks, newest first.
-    ///
-    /// # Errors
-    /// Permission or the store.
-    pub async fn tasks(
-        &self,
-        cx: &NativeContext,
-        query: TaskQuery,
-    ) -> Result<Rows<Task>, NativeError> {
-        match self.native_query(cx, Query::Tasks(query)).await? {
-            Answer::Tasks(rows) => Ok(rows),
-            _ => Err(Refusal::Internal.into()),
-        }
-    }
-
-    /// One task.
-    ///
-    /// # Errors
-    /// Permission, an unknown task, or the store.
-    pub async fn task(&self, cx: &NativeContext, id: TaskId) -> Result<Task, NativeError> {
-        let query = TaskQuery {
-            id: Some(id),
-            ..TaskQuery::default()
-        };
-        let rows = self.tasks(cx, query).await?;
-        rows.rows.into_iter().next().ok_or(NativeError::NotFound)
-    }
-
-    /// The audit trail, newest first.
-    ///
-    /// # Errors
-    /// Permission or the store.
-    pub async fn audit(
-        &self,
-        cx: &NativeContext,
-        page: Page,
-    ) -> Result<Rows<AuditEntry>, NativeError> {
-        let page = authorize(&cx.principal, Action::ReadKeys, None, page)?.into_value();
-        let page = Page {
-            limit: page.limit.min(Page::LIMIT_MAX),
-            ..page
-        };
-        self.store
-            .audit(page)
-            .await
-            .map_err(|failure| store_error(&failure, &cx.request_id))
-    }
-
-    /// What this installation is.
-    ///
-    /// # Errors
-    /// Permission or the store.
-    pub async fn info(&self, cx: &NativeContext) -> Result<Info, NativeError> {
-        let regions = match self.native_query(cx, Query::Regions).await? {
-            Answer::Regions(regions) => regions.into_iter().map(|region| region.id).collect(),
-            _ => return Err(Refusal::Internal.into()),
-        };
-        let one = Page {
-            offset: 0,
-            limit: 1,
-        };
-        let query = InstanceQuery {
-            page: one,
-            ..InstanceQuery::default()
-        };
-        let instances = match self.native_query(cx, Query::Instances(query)).await? {
-            Answer::Instances(rows) => rows.total,
-            _ => return Err(Refusal::Internal.into()),
-        };
-        Ok(Info {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            project_id: self.project_id.clone(),
-            regions,
-            instances,
-            dialects: claviger_dialects::ALL
-                .iter()
-                .map(|d| d.name().to_owned())
-                .collect(),
-        })
     }
 }
