@@ -1,0 +1,1 @@
+"""Drives unmodified vendor clients against a running claviger over real Redis servers."""

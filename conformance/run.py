@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""Drives the official Alibaba Cloud clients against a running claviger over real servers.
+
+    conformance/run.py                 the Python and Node clients, the wire, TLS, kill -9, secrets
+    conformance/run.py --all           the Go and Java clients and the aliyun command too
+    conformance/run.py --clients python-new,node-old-post --suites lifecycle
+
+The last line is "N passed, N failed, N skipped"; the exit code is 0 if nothing failed.
+"""
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from harness import clients, crash, leaks, nodes, wire
+from harness.lifecycle import Lifecycle
+from harness.report import Report
+from harness.service import Service
+from harness.tls import Tls
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTANCE = "r-conformance01"
+SUITES = ("lifecycle", "wire", "tls", "crash", "engines", "secrets")
+# The clients that take a private CA by their own means, one of each generation and language.
+TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get")
+
+
+def arguments():
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", default=os.environ.get("CLAVIGER_BIN")
+                        or str(target / "debug/claviger"), help="the claviger to test")
+    parser.add_argument("--all", action="store_true", help="Go, Java and the aliyun command too")
+    parser.add_argument("--clients", help="only these, by name, separated by commas")
+    parser.add_argument("--suites", default=",".join(SUITES), help="only these, in this order")
+    parser.add_argument("--engine", help="only this server: a path, or a name under .engines/")
+    parser.add_argument("--keep", action="store_true", help="keep the temporary directory")
+    parser.add_argument("--list", action="store_true", help="list clients, suites and servers")
+    return parser.parse_args()
+
+
+def chosen_clients(options):
+    every = clients.all_clients()
+    if not options.clients:
+        return [c for c in every if options.all or not c.heavy]
+    wanted = options.clients.split(",")
+    unknown = set(wanted) - {c.name for c in every}
+    if unknown:
+        sys.exit(f"unknown clients: {', '.join(sorted(unknown))}")
+    return [c for c in every if c.name in wanted]
+
+
+def prepared(report, wanted):
+    """Those that could be installed; the others are skipped by name."""
+    ready = []
+    for client in wanted:
+        try:
+            client.prepare()
+            ready.append(client)
+        except clients.Unavailable as reason:
+            report.skip(client.name, str(reason))
+    return ready
+
+
+def chosen_engines(options):
+    found = nodes.engines(ROOT)
+    if options.engine:
+        path = found.get(options.engine, options.engine)
+        if not os.access(path, os.X_OK):
+            sys.exit(f"{options.engine} is neither a server binary nor one of {', '.join(found)}")
+        found = {options.engine: path}
+    if not found:
+        sys.exit("no redis-server or valkey-server on PATH: run scripts/install-deps.sh, or "
+                 "install the package redis-server")
+    return found
+
+
+class Bench:
+    """Servers, the service over them and the instance: made for one group of suites."""
+
+    def __init__(self, directory, options, vault, binary, tls=None):
+        self.fleet = nodes.Fleet(binary, Path(directory) / "nodes")
+        self.service = Service(options.binary, Path(directory) / "service",
+                               "LTAI5tConformanceRoot", secrets.token_urlsafe(24), tls)
+        vault.update((self.service.secret_key, self.fleet.secrets["node"]))
+
+    def __enter__(self):
+        self.fleet.__enter__()
+        try:
+            self.service.start()
+            self.service.add_instance(INSTANCE, self.fleet)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.service.stop()
+        self.fleet.stop()
+
+
+class Run:
+    """The suites of one invocation."""
+
+    def __init__(self, options, report, directory):
+        self.options, self.report, self.directory = options, report, directory
+        self.vault = set()
+        self.suites = options.suites.split(",")
+        self.ready = prepared(report, chosen_clients(options))
+        self.engines = chosen_engines(options)
+
+    def lifecycle(self, bench, client, name=None):
+        with self.report.suite(name or client.name):
+            Lifecycle(self.report, client, bench.service, INSTANCE, bench.fleet, self.vault).run(
+                self.directory / f"{client.name}.log")
+
+    def main_group(self):
+        """Everything that shares one service, and the look for secrets after it."""
+        watch = leaks.ProcessWatch()
+        first = next(iter(self.engines.values()))
+        bench = Bench(self.directory / "main", self.options, self.vault, first)
+        with self.report.suite("start"), bench:
+            self.report.check("start", f"claviger serves a primary and a replica of "
+                              f"{bench.fleet.engine}", True)
+            if "lifecycle" in self.suites:
+                for client in self.ready:
+                    self.lifecycle(bench, client)
+            if "wire" in self.suites:
+                with self.report.suite("wire"):
+                    self.wire(bench)
+            if "crash" in self.suites:
+                with self.report.suite("kill -9"):
+                    crash.run(self.report, bench.service, INSTANCE, bench.fleet, self.vault)
+            status, metrics = bench.service.get("/metrics")
+            self.report.equal("start", "/metrics answers", status, 200)
+            self.report.equal("start", "SIGTERM ends the service with 0", bench.service.stop(), 0)
+            if "secrets" in self.suites:
+                with self.report.suite("secrets"):
+                    leaks.run(self.report, bench.service, self.vault, watch.stop(), metrics)
+
+    def wire(self, bench):
+        replayer = next((c for c in self.ready if c.name == "python-old"),
+                        self.ready[0] if self.ready else None)
+        if not replayer:
+            self.report.skip("wire: replays", "no client to record")
+        wire.run(self.report, bench.service, INSTANCE, bench.fleet, replayer,
+                 self.directory / "replay.log", self.vault)
+
+    def tls_group(self):
+        wanted = [c for c in self.ready if c.name in TLS_CLIENTS]
+        with self.report.suite("tls"):
+            tls = Tls(self.directory / "pki")
+            first = next(iter(self.engines.values()))
+            with Bench(self.directory / "tls", self.options, self.vault, first, tls) as bench:
+                for client in wanted:
+                    client.ca = str(tls.ca)
+                    client.name += " over TLS"
+                    self.lifecycle(bench, client)
+                    client.name = client.name.removesuffix(" over TLS")
+                    client.ca = None
+
+    def engine_groups(self):
+        """The life cycle on every further server, by one client."""
+        client = next((c for c in self.ready if c.name == "python-new"),
+                      self.ready[0] if self.ready else None)
+        more = list(self.engines.items())[1:]
+        if not more and not self.options.engine:
+            self.report.skip("further servers", "none under .engines/ (make engines gets them)")
+        for name, binary in more if client else []:
+            with self.report.suite(f"engine {name}"):
+                place = self.directory / f"engine-{name}"
+                with Bench(place, self.options, self.vault, binary) as bench:
+                    title, client.name = client.name, f"{client.name} on {bench.fleet.engine}"
+                    try:
+                        self.lifecycle(bench, client)
+                    finally:
+                        client.name = title
+
+    def run(self):
+        self.main_group()
+        if "tls" in self.suites:
+            self.tls_group()
+        if "engines" in self.suites:
+            self.engine_groups()
+
+
+def main():
+    options = arguments()
+    if options.list:
+        print("clients:", *(c.name for c in clients.all_clients()))
+        print("suites:", *SUITES)
+        print("servers:", *nodes.engines(ROOT))
+        return 0
+    if not os.access(options.binary, os.X_OK):
+        sys.exit(f"{options.binary} is not there: run `cargo build -p claviger`")
+    report = Report()
+    directory = Path(tempfile.mkdtemp(prefix="claviger-conformance-"))
+    try:
+        Run(options, report, directory).run()
+    finally:
+        if options.keep:
+            print(f"kept {directory}")
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+    return report.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
