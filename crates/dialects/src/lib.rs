@@ -18,7 +18,7 @@ use raw::{Params, RawAnswer, RawRequest};
 
 /// In what form, and to what, the answer goes. Read off a request by [`Dialect::shape`] before
 /// anything is checked, so that a refusal too has the form that the client understands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// The action as the client spelled it, at most [`Shape::ACTION_LEN_MAX`] bytes; may be
     /// unknown or empty.
@@ -31,11 +31,32 @@ pub struct Shape {
     pub xml: bool,
     /// Host as received, for dialects that echo it; bounded alike.
     pub host: String,
+    /// Parameters that the answer repeats or is narrowed by, such as page numbers, under the
+    /// dialect's own names; each value bounded alike. Never a password.
+    pub echo: Vec<(&'static str, String)>,
 }
 
 impl Shape {
     /// Bound on each echoed text, bytes: nothing longer is echoed.
     pub const ACTION_LEN_MAX: usize = 128;
+
+    /// The text if it is within the bound, else nothing.
+    pub fn bounded(text: &str) -> String {
+        if text.len() <= Self::ACTION_LEN_MAX {
+            text.to_owned()
+        } else {
+            String::new()
+        }
+    }
+
+    /// The value of an echoed parameter, if it was given and is not empty.
+    pub fn echoed(&self, name: &str) -> Option<&str> {
+        self.echo
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
 }
 
 /// What a request says of itself before it is believed.

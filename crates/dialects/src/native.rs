@@ -21,10 +21,6 @@ pub const SCHEME: &str = "CLAVIGER-HMAC-SHA256";
 /// Seconds that the claimed date may lie in the past or the future.
 pub const SKEW_S_MAX: u32 = 15 * 60;
 
-/// Seconds for which a nonce must be remembered: a request signed at the far end of the future
-/// skew is still fresh that long after it was first seen.
-pub const NONCE_KEPT_S: u32 = 2 * SKEW_S_MAX;
-
 /// Bound on the key's length in the header, bytes.
 const KEY_LEN_MAX: usize = 128;
 
@@ -51,7 +47,7 @@ pub struct Claim {
     pub key: KeyId,
     /// When it is said to have signed, seconds since the Unix epoch.
     pub date_s: i64,
-    /// A value that the key uses once within [`NONCE_KEPT_S`].
+    /// A value that the key does not use again before [`Claim::stale_at`].
     pub nonce: String,
     /// The signature, decoded.
     signature: [u8; 32],
@@ -140,6 +136,11 @@ impl Claim {
         } else {
             Err(Refusal::TimestampExpired)
         }
+    }
+
+    /// From when on the claim is refused as too old: until then its nonce must be remembered.
+    pub fn stale_at(&self) -> Timestamp {
+        Timestamp::from_secs(self.date_s.saturating_add(i64::from(SKEW_S_MAX) + 1))
     }
 
     /// Compares the signature in constant time. The caller also checks [`Claim::fresh`] before
@@ -279,6 +280,7 @@ mod tests {
             let now = Timestamp::from_secs(at().as_secs() + shift);
             assert_eq!(claim.fresh(now).is_ok(), ok, "{shift}");
         }
+        assert!(claim.fresh(claim.stale_at()).is_err());
     }
 
     #[test]

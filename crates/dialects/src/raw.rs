@@ -70,6 +70,27 @@ impl RawAnswer {
     }
 }
 
+/// A request that was signed here, ready to be sent. Target and body may hold passwords, and the
+/// headers a signature: `Debug` shows none of them.
+pub struct SignedRequest {
+    /// Method.
+    pub method: &'static str,
+    /// Path and query.
+    pub target: Secret,
+    /// Headers in order, names in lower case; `host` among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body; empty if there is none.
+    pub body: Secret,
+}
+
+impl fmt::Debug for SignedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedRequest")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Decoded parameters in order of arrival. Values may be passwords: they are [`Secret`]s, and
 /// `Debug` shows the count only.
 #[derive(Clone, Default)]
