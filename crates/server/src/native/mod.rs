@@ -1,0 +1,225 @@
+//! claviger's own API, under `/claviger/v1/`: JSON in, JSON out.
+
+pub(crate) mod auth;
+pub(crate) mod fault;
+pub(crate) mod operations;
+pub(crate) mod routes;
+
+use crate::App;
+use crate::cloud::{BROKEN, SLOW};
+use crate::listen::Body;
+use crate::log::Line;
+use crate::metrics::Kind;
+use crate::read::{self, Unread};
+use crate::reply::{self, JSON, REQUEST_ID};
+use claviger_core::ids::{KeyId, RequestId};
+use claviger_core::refusal::Refusal;
+use claviger_dialects::native::{SCHEME, Signed};
+use claviger_service::Origin;
+use claviger_service::native::NativeContext;
+use fault::Fault;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use operations::{Call, Query, Reply};
+use routes::{Args, Found, Operation, PREFIX, Route, find};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::time::timeout;
+
+/// Bound on a body, bytes: a thousand node URLs fit.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Whether a path belongs to this API.
+pub(crate) fn owns(path: &str) -> bool {
+    path.strip_prefix(PREFIX)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What became known of a call on the way.
+struct Trace {
+    route: Option<&'static Route>,
+    key: Option<KeyId>,
+    /// A header that the refusal asks for.
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// Answers a request to this API.
+pub(crate) async fn handle(
+    app: &Arc<App>,
+    request: Request<Incoming>,
+    origin: Origin,
+    begun: Instant,
+) -> Response<Body> {
+    let request_id = app.service.request_id();
+    let mut trace = Trace {
+        route: None,
+        key: None,
+        header: None,
+    };
+    let outcome = answer(app, request, origin, &request_id, &mut trace).await;
+    finish(app, outcome, origin, &request_id, trace, begun)
+}
+
+async fn answer(
+    app: &Arc<App>,
+    request: Request<Incoming>,
+    origin: Origin,
+    request_id: &RequestId,
+    trace: &mut Trace,
+) -> Result<Reply, Fault> {
+    let (parts, body) = request.into_parts();
+    let (route, args) = lead(&parts, trace)?;
+    trace.route = Some(route);
+    if route.operation == Operation::Document {
+        return Ok(operations::document());
+    }
+    let credentials = auth::read(&parts.headers, &origin)?;
+    let body = read_body(app, &parts, body).await?;
+    let signed = Signed {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        body: &body,
+    };
+    let principal = auth::verify(&app.service, &credentials, signed)?;
+    trace.key = Some(principal.key.clone());
+    takes(route, &parts, &body)?;
+    let call = Call {
+        route,
+        args,
+        query: Query::read(route, parts.uri.query().unwrap_or_default())?,
+        body,
+        context: NativeContext {
+            principal,
+            request_id: request_id.to_string(),
+            origin,
+        },
+    };
+    perform(app, call).await
+}
+
+/// The route, or why there is none.
+fn lead(parts: &Parts, trace: &mut Trace) -> Result<(&'static Route, Args), Fault> {
+    match find(parts.method.as_str(), parts.uri.path()) {
+        Found::Route(route, args) => Ok((route, args)),
+        Found::Methods(methods) => {
+            let allow = HeaderValue::try_from(methods.join(", "));
+            trace.header = allow.ok().map(|allow| (ALLOW, allow));
+            Err(Refusal::MethodUnsupported.into())
+        }
+        Found::Nothing => Err(Fault::new(
+            404,
+            "NoSuchRoute",
+            "there is nothing here; /claviger/v1/openapi.json tells what there is",
+        )),
+    }
+}
+
+async fn read_body(app: &App, parts: &Parts, body: Incoming) -> Result<Vec<u8>, Fault> {
+    let limit = app.limits.body_bytes_max.min(BODY_BYTES_MAX);
+    read::body(body, parts, app.limits.body_timeout, limit)
+        .await
+        .map_err(|unread| match unread {
+            Unread::TooLarge(_) => Refusal::TooLarge { limit }.into(),
+            Unread::TooSlow => Fault::new(408, "TooSlow", SLOW.trim_end()),
+            Unread::Broken => Fault::invalid(BROKEN.trim_end()),
+        })
+}
+
+/// Whether the route takes what was sent.
+fn takes(route: &Route, parts: &Parts, body: &[u8]) -> Result<(), Fault> {
+    if body.is_empty() {
+        return Ok(());
+    }
+    if !matches!(route.method, "POST" | "PATCH") {
+        return Err(Fault::invalid("this route takes no body"));
+    }
+    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = kind.unwrap_or_default().split(|byte| *byte == b';').next();
+    let kind = kind.unwrap_or_default().trim_ascii();
+    if kind.eq_ignore_ascii_case(b"application/json") {
+        Ok(())
+    } else {
+        let message = "the body must be application/json";
+        Err(Fault::new(415, "MediaTypeUnsupported", message))
+    }
+}
+
+/// Does it within the deadline. A change is detached from the connection: once begun it is
+/// finished, whether or not the client is still there.
+async fn perform(app: &Arc<App>, call: Call) -> Result<Reply, Fault> {
+    let deadline = app.limits.request_timeout + call.query.wait().unwrap_or_default();
+    let changes = call.route.method != "GET";
+    let work = operations::run(Arc::clone(app), call);
+    let late = |_| Fault::from(Refusal::Unavailable);
+    if !changes {
+        return timeout(deadline, work).await.map_err(late)?;
+    }
+    match timeout(deadline, tokio::spawn(work)).await.map_err(late)? {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tracing::error!(%error, "a native operation panicked");
+            Err(Refusal::Internal.into())
+        }
+    }
+}
+
+fn finish(
+    app: &App,
+    outcome: Result<Reply, Fault>,
+    origin: Origin,
+    request_id: &RequestId,
+    trace: Trace,
+    begun: Instant,
+) -> Response<Body> {
+    let id = request_id.to_string();
+    let code = outcome.as_ref().map_or_else(|fault| fault.code, |_| "ok");
+    let (status, body) = match outcome {
+        Ok(reply) => (reply.status, reply.body),
+        Err(fault) => {
+            let status = StatusCode::from_u16(fault.status);
+            (
+                status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                fault.body(&id),
+            )
+        }
+    };
+    let action = trace.route.map_or("unknown", |route| route.name);
+    let kind = match trace.route {
+        None => Kind::Unknown,
+        Some(route) if route.method == "GET" => Kind::Read,
+        Some(_) => Kind::Write,
+    };
+    let took = begun.elapsed();
+    app.metrics.count("native", action, code, kind, took);
+    Line {
+        request_id,
+        dialect: "native",
+        action,
+        code,
+        status: status.as_u16(),
+        took,
+        key: trace.key.as_ref(),
+        peer: origin.peer,
+        reads: kind == Kind::Read,
+    }
+    .write();
+    let mut response = reply::of(status, JSON, body);
+    let headers = response.headers_mut();
+    // An answer may carry a new key's secret.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        // Basic is not offered: a browser would remember it and send it unasked.
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(SCHEME));
+    }
+    if status == StatusCode::NO_CONTENT {
+        headers.remove(CONTENT_TYPE);
+    }
+    headers.extend(trace.header);
+    response
+}
