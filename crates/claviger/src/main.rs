@@ -1,1 +1,52 @@
-fn main() {}
+//! The program: command line, configuration, wiring, life cycle.
+//!
+//! Parts meet in `wire_up` and nowhere else; `cli` is what a user types, `config` what a user
+//! sets; `commands` are the clients of claviger's own API.
+
+mod cli;
+mod cli_more;
+mod client;
+mod clock;
+mod commands;
+mod config;
+mod credentials;
+mod dev;
+mod doctor;
+mod entropy;
+mod env;
+mod failure;
+mod http_client;
+mod life;
+mod master_key;
+mod observe;
+mod output;
+mod private_file;
+mod root_key;
+mod secret_input;
+mod serve;
+mod wire_up;
+
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap knows which stream, and whether colours fit there. Asking for help is no
+            // error; everything else is wrong usage.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match commands::run(cli, &env::ProcessEnv) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(text) = failure.text() {
+                let _ = writeln!(std::io::stderr().lock(), "claviger: {text}");
+            }
+            failure.exit_code()
+        }
+    }
+}

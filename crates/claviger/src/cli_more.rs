@@ -1,0 +1,338 @@
+//! The command line as types, second half: accounts, keys, tasks, calls, checks.
+
+use crate::cli::{ClientArgs, ServeArgs};
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// `claviger account`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// List the accounts of an instance
+    List(AccountListArgs),
+    /// Show one
+    Show(AccountArgs),
+    /// Make one
+    Create(Box<AccountCreateArgs>),
+    /// Change one
+    Modify(Box<AccountModifyArgs>),
+    /// End one
+    Delete(AccountDeleteArgs),
+}
+
+/// `claviger account list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountListArgs {
+    /// The instance's identity
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: String,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// One account.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountArgs {
+    /// The instance's identity
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: String,
+    /// The account's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PrivilegeArg {
+    /// Reads data
+    ReadOnly,
+    /// Reads, writes and deletes data
+    ReadWrite,
+    /// Writes data
+    WriteOnly,
+    /// Reads and writes data, and may replicate
+    Replication,
+    /// Everything but what would endanger the server or the service
+    Administrator,
+    /// Everything outside the server's class of dangerous commands
+    NotDangerous,
+}
+
+impl PrivilegeArg {
+    /// The word on the native API.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            PrivilegeArg::ReadOnly => "read-only",
+            PrivilegeArg::ReadWrite => "read-write",
+            PrivilegeArg::WriteOnly => "write-only",
+            PrivilegeArg::Replication => "replication",
+            PrivilegeArg::Administrator => "administrator",
+            PrivilegeArg::NotDangerous => "not-dangerous",
+        }
+    }
+}
+
+/// Where a new password comes from. There is no flag for the password itself: it would show in
+/// the process list and in the shell's history.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Password")]
+pub(crate) struct PasswordArgs {
+    /// File whose first line is the password [env: CLAVIGER_ACCOUNT_PASSWORD holds the password]
+    #[arg(long, value_name = "FILE", group = "password_source")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Read the password from standard input, first line
+    #[arg(long, group = "password_source")]
+    pub(crate) password_stdin: bool,
+    /// Make a password and print it once
+    #[arg(long, group = "password_source")]
+    pub(crate) generate_password: bool,
+}
+
+/// Whether to wait for the nodes.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WaitArgs {
+    /// Return when every node has confirmed the change, at the latest after --timeout
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// How long to wait at most
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub(crate) timeout: String,
+}
+
+/// `claviger account create`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountCreateArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    /// What it may do
+    #[arg(long, value_enum, default_value = "read-write")]
+    pub(crate) privilege: PrivilegeArg,
+    /// Free text
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Its password.
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+    /// Waiting.
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// `claviger account modify`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountModifyArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    /// What it may do
+    #[arg(long, value_enum)]
+    pub(crate) privilege: Option<PrivilegeArg>,
+    /// Free text; an empty text clears it
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Its password.
+    #[command(flatten)]
+    pub(crate) password: PasswordArgs,
+    /// Waiting.
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// `claviger account delete`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountDeleteArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
+    /// Waiting.
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// `claviger status`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The instance's identity; all of them when absent
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: Option<String>,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// What the holder of a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Everything
+    Admin,
+    /// Sees instances; sees and changes accounts
+    Operator,
+    /// Sees instances, accounts and keys
+    Auditor,
+}
+
+impl RoleArg {
+    /// The word on the native API.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            RoleArg::Admin => "admin",
+            RoleArg::Operator => "operator",
+            RoleArg::Auditor => "auditor",
+        }
+    }
+}
+
+/// `claviger key`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key pair; the secret is shown once
+    Create(KeyCreateArgs),
+    /// List keys, without secrets
+    List(ClientArgs),
+    /// Revoke one, at once
+    Revoke(KeyArgs),
+}
+
+/// `claviger key create`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeyCreateArgs {
+    /// What its holder may do
+    #[arg(long, value_enum)]
+    pub(crate) role: RoleArg,
+    /// Only on this instance; repeat for more
+    #[arg(long = "instance", value_name = "ID")]
+    pub(crate) instances: Vec<String>,
+    /// A note
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// One key.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// The access key
+    #[arg(value_name = "ACCESS_KEY")]
+    pub(crate) id: String,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `claviger task`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TaskCommand {
+    /// List tasks, newest first
+    List(TaskListArgs),
+    /// Show one
+    Show(TaskArgs),
+    /// Wait until one is done
+    Wait(TaskWaitArgs),
+}
+
+/// `claviger task list`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TaskListArgs {
+    /// Of this instance only
+    #[arg(long, value_name = "ID")]
+    pub(crate) instance: Option<String>,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// One task.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TaskArgs {
+    /// The task's number
+    #[arg(value_name = "TASK")]
+    pub(crate) id: i64,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `claviger task wait`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TaskWaitArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) task: TaskArgs,
+    /// How long to wait at most
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub(crate) timeout: String,
+}
+
+/// A cloud whose API is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CloudArg {
+    /// Alibaba Cloud R-kvstore 2015-01-01
+    Aliyun,
+    /// Tencent Cloud (not in this version)
+    Tencent,
+    /// Volcano Engine (not in this version)
+    Volcengine,
+    /// Huawei Cloud (not in this version)
+    Huawei,
+}
+
+/// `claviger call`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CallArgs {
+    /// The cloud
+    #[arg(value_enum)]
+    pub(crate) cloud: CloudArg,
+    /// The API's action, such as DescribeAccounts
+    pub(crate) action: String,
+    /// Its parameters; Name=@FILE reads the value from a file, Name=@- from standard input, so
+    /// that a password stays out of the process list
+    #[arg(value_name = "NAME=VALUE")]
+    pub(crate) params: Vec<String>,
+    /// Print the signed request as a curl command instead of sending it
+    #[arg(long)]
+    pub(crate) curl: bool,
+    /// Where to send it; may be the real cloud [env: CLAVIGER_ENDPOINT] [default: http://127.0.0.1:8379]
+    ///
+    /// The key pair is read from CLAVIGER_ACCESS_KEY and CLAVIGER_SECRET_KEY, else from
+    /// CLAVIGER_ROOT_ACCESS_KEY and CLAVIGER_ROOT_SECRET_KEY, else from what `claviger dev`
+    /// wrote for this user.
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// PEM file of the authorities to trust for https [env: CLAVIGER_CA] [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) endpoint_ca: Option<PathBuf>,
+}
+
+/// `claviger audit`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// How many rows at most
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: u32,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `claviger doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The settings that `serve` would be given.
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The running service's address [env: CLAVIGER_ENDPOINT] [default: where it listens]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// PEM file of the authorities to trust for https [env: CLAVIGER_CA] [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) endpoint_ca: Option<PathBuf>,
+}

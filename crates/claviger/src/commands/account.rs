@@ -1,0 +1,194 @@
+//! `claviger account`: the cloud-neutral form of what the clouds' APIs do.
+
+use super::task::{timeout, wait};
+use super::{moment, rows, text};
+use crate::cli::{
+    AccountArgs, AccountCommand, AccountCreateArgs, AccountDeleteArgs, AccountListArgs,
+    AccountModifyArgs, WaitArgs,
+};
+use crate::client::{Answer, Call, Client, segment};
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::output::Out;
+use crate::secret_input::{self, NewPassword};
+use serde_json::{Value, json};
+
+/// Does it.
+///
+/// # Errors
+/// Why not.
+pub(super) fn run(command: AccountCommand, env: &dyn Env) -> Result<(), Failure> {
+    match command {
+        AccountCommand::List(args) => list(&args, env),
+        AccountCommand::Show(args) => {
+            let answer = Client::from_args(&args.client, env)?.get(path(&args))?;
+            let out = Out::new(args.client.json);
+            if out.is_json() {
+                return out.json(&answer.text);
+            }
+            show(&answer.value, out)
+        }
+        AccountCommand::Create(args) => create(&args, env),
+        AccountCommand::Modify(args) => modify(&args, env),
+        AccountCommand::Delete(args) => delete(&args, env),
+    }
+}
+
+fn base(instance: &str) -> String {
+    format!("/instances/{}/accounts", segment(instance))
+}
+
+fn path(args: &AccountArgs) -> String {
+    format!("{}/{}", base(&args.instance), segment(&args.name))
+}
+
+fn list(args: &AccountListArgs, env: &dyn Env) -> Result<(), Failure> {
+    let answer = Client::from_args(&args.client, env)?.get(base(&args.instance))?;
+    let out = Out::new(args.client.json);
+    if out.is_json() {
+        return out.json(&answer.text);
+    }
+    let rows: Vec<_> = rows(&answer.value, "accounts")
+        .iter()
+        .map(|account| {
+            vec![
+                text(account, "/name"),
+                text(account, "/kind"),
+                text(account, "/privilege"),
+                text(account, "/status"),
+                moment(account, "/created_at"),
+                text(account, "/description"),
+            ]
+        })
+        .collect();
+    out.table(
+        &["ACCOUNT", "KIND", "PRIVILEGE", "STATUS", "CREATED", "DESCRIPTION"],
+        &rows,
+    )
+}
+
+fn show(account: &Value, out: Out) -> Result<(), Failure> {
+    out.pairs(&[
+        ("account", text(account, "/name")),
+        ("id", text(account, "/id")),
+        ("kind", text(account, "/kind")),
+        ("privilege", text(account, "/privilege")),
+        ("status", text(account, "/status")),
+        ("description", text(account, "/description")),
+        ("created", moment(account, "/created_at")),
+        ("password set", moment(account, "/password_set_at")),
+    ])
+}
+
+fn create(args: &AccountCreateArgs, env: &dyn Env) -> Result<(), Failure> {
+    let password = secret_input::new_password(&args.password, env)?.ok_or_else(|| {
+        Failure::usage(
+            "a password is needed: --password-file, --password-stdin, --generate-password or \
+             CLAVIGER_ACCOUNT_PASSWORD",
+        )
+    })?;
+    let client = Client::from_args(&args.account.client, env)?;
+    let mut body = json!({
+        "name": args.account.name,
+        "password": password.secret.expose(),
+        "privilege": args.privilege.as_str(),
+    });
+    if let Some(description) = &args.description {
+        body["description"] = json!(description);
+    }
+    let call = Call::new("POST", base(&args.account.instance)).with_body(body);
+    let answer = client.call(call)?;
+    let done = Done {
+        client: &client,
+        account: &args.account,
+        wait: &args.wait,
+        verb: "created",
+    };
+    done.tell(&answer, Some(&password))
+}
+
+fn modify(args: &AccountModifyArgs, env: &dyn Env) -> Result<(), Failure> {
+    let mut body = json!({});
+    if let Some(privilege) = args.privilege {
+        body["privilege"] = json!(privilege.as_str());
+    }
+    if let Some(description) = &args.description {
+        body["description"] = json!(description);
+    }
+    let password = secret_input::new_password(&args.password, env)?;
+    if let Some(password) = &password {
+        body["password"] = json!(password.secret.expose());
+    }
+    if body.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Err(Failure::usage(
+            "nothing to change: give --privilege, --description or a new password",
+        ));
+    }
+    let client = Client::from_args(&args.account.client, env)?;
+    let answer = client.call(Call::new("PATCH", path(&args.account)).with_body(body))?;
+    let done = Done {
+        client: &client,
+        account: &args.account,
+        wait: &args.wait,
+        verb: "changed",
+    };
+    done.tell(&answer, password.as_ref())
+}
+
+fn delete(args: &AccountDeleteArgs, env: &dyn Env) -> Result<(), Failure> {
+    let client = Client::from_args(&args.account.client, env)?;
+    let answer = client.call(Call::new("DELETE", path(&args.account)))?;
+    let done = Done {
+        client: &client,
+        account: &args.account,
+        wait: &args.wait,
+        verb: "deleted",
+    };
+    done.tell(&answer, None)
+}
+
+/// What is said of an accepted change.
+struct Done<'a> {
+    client: &'a Client,
+    account: &'a AccountArgs,
+    wait: &'a WaitArgs,
+    verb: &'a str,
+}
+
+impl Done<'_> {
+    /// Prints the change, and a password that was made here, before any waiting: it cannot be
+    /// asked for again.
+    fn tell(&self, answer: &Answer, password: Option<&NewPassword>) -> Result<(), Failure> {
+        let timeout = timeout(&self.wait.timeout)?;
+        let out = Out::new(self.account.client.json);
+        let made = password.filter(|password| password.generated);
+        let task = text(&answer.value, "/task");
+        if out.is_json() {
+            let mut value = answer.value.clone();
+            match made {
+                Some(made) => {
+                    value["password"] = json!(made.secret.expose());
+                    out.json(&value.to_string())?;
+                }
+                None => out.json(&answer.text)?,
+            }
+        } else {
+            let name = crate::output::printable(&self.account.name);
+            out.line(&format!(
+                "account {name} of {} is {}; task {task} follows the nodes",
+                self.account.instance, self.verb
+            ))?;
+            if let Some(made) = made {
+                out.line(&format!("password  {}", made.secret.expose()))?;
+                out.line("The password is shown this once.")?;
+            }
+        }
+        if self.wait.wait {
+            wait(self.client, &task, timeout)?;
+            if !out.is_json() {
+                out.line("every node has confirmed it")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! The master key: 32 bytes that seal every secret in the store.
+
+use crate::config::{Config, MasterKey};
+use crate::failure::Failure;
+use crate::private_file;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use claviger_core::ports::Entropy;
+use claviger_core::secret::Secret;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The key's length, bytes.
+pub(crate) const KEY_LEN: usize = 32;
+/// A file larger than this holds no key, bytes.
+const FILE_LEN_MAX: u64 = 4096;
+
+/// A master key, and what is worth saying about it.
+pub(crate) struct Loaded {
+    /// The key.
+    pub(crate) key: Zeroizing<[u8; KEY_LEN]>,
+    /// What the operator should know, in plain words.
+    pub(crate) warning: Option<String>,
+}
+
+/// Reads the master key; makes it if there is neither key nor store yet.
+///
+/// # Errors
+/// One line: no key beside a store that needs it, or a key that is none.
+pub(crate) fn load(config: &Config, entropy: &dyn Entropy) -> Result<Loaded, Failure> {
+    match &config.master_key {
+        MasterKey::Given(text) => Ok(Loaded {
+            key: decode(text, "CLAVIGER_MASTER_KEY")?,
+            warning: None,
+        }),
+        MasterKey::File(path) if path.exists() => read(path),
+        MasterKey::File(path) if config.store_file.exists() => Err(Failure::refused(format!(
+            "the master key file {} is missing, and the store {} cannot be read without it: put \
+             the key back",
+            path.display(),
+            config.store_file.display()
+        ))),
+        MasterKey::File(path) => make(path, entropy),
+    }
+}
+
+/// Reads a key file.
+///
+/// # Errors
+/// It cannot be read or holds no key.
+pub(crate) fn read(path: &Path) -> Result<Loaded, Failure> {
+    let shown = path.display();
+    let cannot = |why: &dyn std::fmt::Display| {
+        Failure::refused(format!("cannot read the master key file {shown}: {why}"))
+    };
+    let size = std::fs::metadata(path).map_err(|e| cannot(&e))?.len();
+    if size > FILE_LEN_MAX {
+        return Err(cannot(&"it is too large to be a key"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| cannot(&e))?;
+    let key = decode(&Secret::new(text), &format!("the master key file {shown}"))?;
+    let open = private_file::open_to_others(path).map_err(|e| cannot(&e))?;
+    let warning = (open != 0).then(|| {
+        format!("the master key file {shown} is open to other users: chmod 600 {shown}")
+    });
+    Ok(Loaded { key, warning })
+}
+
+fn make(path: &Path, entropy: &dyn Entropy) -> Result<Loaded, Failure> {
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    entropy.fill(&mut *key);
+    let text = Zeroizing::new(format!("{}\n", STANDARD.encode(*key)));
+    let made = match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => private_file::make_directory(parent),
+        None => Ok(()),
+    };
+    made.and_then(|()| private_file::create(path, text.as_bytes()))
+        .map_err(|error| {
+            let shown = path.display();
+            Failure::refused(format!("cannot write the master key file {shown}: {error}"))
+        })?;
+    Ok(Loaded { key, warning: None })
+}
+
+fn decode(text: &Secret, source: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, Failure> {
+    let wrong = || Failure::refused(format!("{source} does not hold the base64 of 32 bytes"));
+    let decoded = STANDARD.decode(text.expose().trim());
+    let bytes = Zeroizing::new(decoded.map_err(|_| wrong())?);
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    if bytes.len() != key.len() {
+        return Err(wrong());
+    }
+    key.copy_from_slice(&bytes);
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+    use crate::cli::ServeArgs;
+    use crate::entropy::SystemEntropy;
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn config(directory: &Path, env: &BTreeMap<&str, &str>) -> Config {
+        let args = ServeArgs {
+            data_dir: Some(directory.join("data")),
+            ..ServeArgs::default()
+        };
+        Config::load(&args, env).unwrap()
+    }
+
+    #[test]
+    fn made_once_private_and_never_beside_a_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = config(directory.path(), &BTreeMap::new());
+        let first = load(&config, &SystemEntropy).unwrap();
+        let path = directory.path().join("data/master.key");
+        assert_eq!(private_file::open_to_others(&path).unwrap(), 0);
+        let second = load(&config, &SystemEntropy).unwrap();
+        assert_eq!(*first.key, *second.key);
+        assert!(second.warning.is_none());
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(load(&config, &SystemEntropy).unwrap().warning.is_some());
+        std::fs::write(&config.store_file, "x").unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let error = load(&config, &SystemEntropy).err().unwrap();
+        assert!(error.to_string().contains("is missing"), "{error}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn forms() {
+        let directory = tempfile::tempdir().unwrap();
+        let good = STANDARD.encode([7; 32]);
+        for (text, fine) in [
+            (good.as_str(), true),
+            ("c2hvcnQ=", false),
+            ("not base64!", false),
+        ] {
+            let env = BTreeMap::from([("CLAVIGER_MASTER_KEY", text)]);
+            let loaded = load(&config(directory.path(), &env), &SystemEntropy);
+            assert_eq!(loaded.is_ok(), fine);
+            if let Err(error) = loaded {
+                assert!(!error.to_string().contains(text));
+            }
+        }
+    }
+}

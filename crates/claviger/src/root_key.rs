@@ -1,0 +1,63 @@
+//! The root key pair: from the environment at every start, else made at the first and shown once.
+
+use crate::config::RootPair;
+use crate::entropy;
+use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::KeyId;
+use claviger_core::ports::{Entropy, Store, StoreError};
+use claviger_core::secret::Secret;
+
+/// The setting that remembers which key was made as the root key.
+const SETTING: &str = "root_access_key";
+/// Lengths of a pair that is made: above 128 bits of secret.
+const ID_LEN: usize = 16;
+const SECRET_LEN: usize = 40;
+
+/// The root key, and whether it is new and must be shown.
+pub(crate) struct Root {
+    /// The key.
+    pub(crate) key: AccessKey,
+    /// Made just now.
+    pub(crate) made: bool,
+}
+
+/// Finds or makes the root key.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub(crate) async fn find(
+    store: &dyn Store,
+    given: Option<&RootPair>,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<Root, StoreError> {
+    if let Some(pair) = given {
+        let id = KeyId::from(pair.access_key.as_str());
+        return Ok(Root {
+            key: root(id, pair.secret_key.clone(), now),
+            made: false,
+        });
+    }
+    let fresh = format!("CLVG{}", entropy::token(entropy, ID_LEN));
+    let id = KeyId::new(store.setting_or(SETTING, fresh).await?);
+    match store.key(&id).await? {
+        Some(key) if key.revoked_at.is_none() => Ok(Root { key, made: false }),
+        _ => Ok(Root {
+            key: root(id, Secret::new(entropy::token(entropy, SECRET_LEN)), now),
+            made: true,
+        }),
+    }
+}
+
+fn root(id: KeyId, secret: Secret, now: Timestamp) -> AccessKey {
+    AccessKey {
+        id,
+        secret,
+        role: Role::Admin,
+        scope: Scope::All,
+        description: "root".to_owned(),
+        created_at: now,
+        revoked_at: None,
+    }
+}
