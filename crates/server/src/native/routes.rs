@@ -141,7 +141,10 @@ fn fit(form: &str, path: &str) -> Option<Args> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
     use super::*;
+    use serde_json::Value;
 
     fn found(method: &str, path: &str) -> Option<(Operation, Args)> {
         match find(method, path) {
@@ -189,5 +192,61 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ROUTES.len());
+    }
+
+    /// The document and the router say the same: paths, methods, names, query parameters.
+    #[test]
+    fn the_document_tells_every_route() {
+        let document: Value = serde_json::from_str(super::super::operations::DOCUMENT).unwrap();
+        let mut told = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if method == "parameters" {
+                    continue;
+                }
+                let parameters = operation["parameters"].as_array().cloned();
+                let query = parameters.unwrap_or_default();
+                let query: Vec<_> = query
+                    .iter()
+                    .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+                    .collect();
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                told.push((method.to_uppercase(), path.clone(), name, query));
+            }
+            let braces = path.matches('{').count();
+            let named = item["parameters"].as_array().map_or(0, Vec::len);
+            assert_eq!(named, braces, "{path}");
+        }
+        let mut served: Vec<_> = ROUTES
+            .iter()
+            .map(|route| {
+                let query = route.query.iter().map(|&name| name.to_owned()).collect();
+                let (method, path) = (route.method.to_owned(), route.path.to_owned());
+                (method, path, route.name.to_owned(), query)
+            })
+            .collect();
+        told.sort();
+        served.sort();
+        assert_eq!(told, served);
+    }
+
+    /// Every reference of the document leads somewhere.
+    #[test]
+    fn the_document_has_no_loose_ends() {
+        fn walk(part: &Value, whole: &Value) {
+            match part {
+                Value::Object(fields) => {
+                    if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
+                        let pointer = target.strip_prefix('#').unwrap();
+                        assert!(whole.pointer(pointer).is_some(), "{target}");
+                    }
+                    fields.values().for_each(|field| walk(field, whole));
+                }
+                Value::Array(rows) => rows.iter().for_each(|row| walk(row, whole)),
+                _ => {}
+            }
+        }
+        let document: Value = serde_json::from_str(super::super::operations::DOCUMENT).unwrap();
+        walk(&document, &document);
     }
 }
