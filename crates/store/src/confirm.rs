@@ -1,0 +1,118 @@
+//! What every node has confirmed by read-back.
+
+use crate::change::put_login;
+use crate::fault::Fault;
+use crate::read;
+use crate::rows::{Secrets, number};
+use crate::writer::Desk;
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{AccountId, InstanceId, Revision};
+use claviger_core::ports::{Confirm, StoreError};
+use rusqlite::OptionalExtension;
+
+/// Records confirmations. Those that came too late (the account has changed or gone since) do
+/// nothing or as much as they prove; they are no error.
+pub(crate) fn confirm(
+    desk: &Desk,
+    instance: &InstanceId,
+    what: &Confirm,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    for (account, revision) in &what.accounts {
+        live(desk, instance, *account, *revision, at)?;
+    }
+    for (account, revision) in &what.gone {
+        gone(desk, instance, *account, *revision, at)?;
+    }
+    if all_confirmed(desk, instance)? {
+        forget_former_logins(desk, instance)?;
+    }
+    Ok(())
+}
+
+/// Confirmed up to `revision`, but never beyond the account's own, and never back. A deletion is
+/// never confirmed here.
+fn live(
+    desk: &Desk,
+    instance: &InstanceId,
+    account: AccountId,
+    revision: Revision,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    let account = account.to_string();
+    let mut statement = desk.connection.prepare_cached(
+        "UPDATE account SET confirmed = max(confirmed, min(?3, revision)),
+             replaces = replaces AND ?3 < revision
+         WHERE instance = ?1 AND id = ?2 AND (life = 'live' OR ?3 < revision)
+         RETURNING confirmed",
+    )?;
+    let confirmed: Option<i64> = statement
+        .query_row((instance.as_str(), &account, number(revision)), |row| {
+            row.get(0)
+        })
+        .optional()?;
+    let Some(confirmed) = confirmed else {
+        return Ok(());
+    };
+    desk.connection
+        .prepare_cached(
+            "UPDATE task SET state = 'succeeded', finished_at = ?4
+             WHERE instance = ?1 AND account = ?2 AND state = 'running' AND revision <= ?3",
+        )?
+        .execute((instance.as_str(), &account, confirmed, at.as_millis()))?;
+    Ok(())
+}
+
+/// Gone from every node, if it is still being deleted at that revision: one that was made again
+/// meanwhile has another identity.
+fn gone(
+    desk: &Desk,
+    instance: &InstanceId,
+    account: AccountId,
+    revision: Revision,
+    at: Timestamp,
+) -> Result<(), Fault> {
+    let account = account.to_string();
+    let removed = desk
+        .connection
+        .prepare_cached(
+            "DELETE FROM account
+             WHERE instance = ?1 AND id = ?2 AND life = 'deleting' AND revision = ?3",
+        )?
+        .execute((instance.as_str(), &account, number(revision)))?;
+    if removed > 0 {
+        desk.connection
+            .prepare_cached(
+                "UPDATE task SET state = 'succeeded', finished_at = ?3
+                 WHERE instance = ?1 AND account = ?2 AND state = 'running'",
+            )?
+            .execute((instance.as_str(), &account, at.as_millis()))?;
+    }
+    Ok(())
+}
+
+fn all_confirmed(desk: &Desk, instance: &InstanceId) -> Result<bool, Fault> {
+    let mut statement = desk.connection.prepare_cached(
+        "SELECT NOT EXISTS
+             (SELECT 1 FROM account WHERE instance = ?1 AND confirmed < revision)",
+    )?;
+    Ok(statement.query_row([instance.as_str()], |row| row.get(0))?)
+}
+
+/// No node can need a former login any more.
+fn forget_former_logins(desk: &Desk, id: &InstanceId) -> Result<(), Fault> {
+    let mut statement = desk
+        .connection
+        .prepare_cached("SELECT former_logins FROM instance WHERE id = ?1")?;
+    let former: Option<i64> = statement
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    if former.ok_or(StoreError::NotFound)? == 0 {
+        return Ok(());
+    }
+    let secrets = Secrets::Open(&desk.sealer);
+    let instance = read::instance(&desk.connection, id, secrets)?;
+    let mut login = instance.ok_or(StoreError::NotFound)?.login;
+    login.former.clear();
+    put_login(desk, id, &login)
+}

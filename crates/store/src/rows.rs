@@ -1,0 +1,287 @@
+//! Rows to the domain's values and back.
+
+use crate::fault::Fault;
+use crate::seal::Sealer;
+use crate::sealed;
+use crate::words::{Word, routing_of};
+use claviger_core::access::AccessKey;
+use claviger_core::account::Account;
+use claviger_core::audit::AuditEntry;
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{
+    AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId,
+};
+use claviger_core::instance::{Instance, NodeLogin};
+use claviger_core::node::NodeRecord;
+use claviger_core::password::PasswordDigest;
+use claviger_core::task::Task;
+use rusqlite::Row;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Whether secrets are opened while reading.
+#[derive(Clone, Copy)]
+pub(crate) enum Secrets<'a> {
+    /// Yes.
+    Open(&'a Sealer),
+    /// No: logins and passwords are absent, and a digest that is there reads as zeros, so that
+    /// a managed default account is still told from one that is not.
+    Absent,
+}
+
+/// Columns of [`instance`]; `FROM instance JOIN instance_head`.
+macro_rules! instance_columns {
+    () => {
+        "i.id, i.name, i.region, i.topology, i.master_name, i.seeds, \
+    i.tls, i.login_user, i.sealed_login, i.sealed_default_password, i.roles, i.state, i.engine, \
+    i.observed_topology, i.unmanaged, h.revision, i.created_at"
+    };
+}
+
+/// Columns of [`account`].
+macro_rules! account_columns {
+    () => {
+        "id, name, kind, privilege, routing, description, \
+    sealed_password, life, replaces, created_revision, revision, confirmed, created_at, \
+    password_set_at"
+    };
+}
+
+/// Columns of [`task`].
+macro_rules! task_columns {
+    () => {
+        "id, instance, account, account_name, kind, state, revision, \
+    by_key, created_at, finished_at"
+    };
+}
+
+/// Columns of [`node`].
+macro_rules! node_columns {
+    () => {
+        "address, tls, role, engine, run_id, persistence, confirmed, saved"
+    };
+}
+
+/// Columns of [`access_key`].
+macro_rules! key_columns {
+    () => {
+        "id, sealed_secret, role, scope, description, created_at, revoked_at"
+    };
+}
+
+/// Columns of [`audit`].
+macro_rules! audit_columns {
+    () => {
+        "at, request_id, access_key, source, dialect, action, instance, \
+    account, outcome, detail"
+    };
+}
+
+pub(crate) use {
+    account_columns, audit_columns, instance_columns, key_columns, node_columns, task_columns,
+};
+
+fn text<'a>(row: &'a Row<'_>, index: usize) -> Result<&'a str, Fault> {
+    let value = row.get_ref(index)?;
+    value
+        .as_str()
+        .map_err(|_| Fault::unreadable("a text column"))
+}
+
+fn text_or<'a>(row: &'a Row<'_>, index: usize) -> Result<Option<&'a str>, Fault> {
+    let value = row.get_ref(index)?;
+    value
+        .as_str_or_null()
+        .map_err(|_| Fault::unreadable("a text column"))
+}
+
+fn blob<'a>(row: &'a Row<'_>, index: usize) -> Result<Option<&'a [u8]>, Fault> {
+    let value = row.get_ref(index)?;
+    value
+        .as_blob_or_null()
+        .map_err(|_| Fault::unreadable("a blob column"))
+}
+
+fn word<T: Word>(row: &Row<'_>, index: usize) -> Result<T, Fault> {
+    T::parse(text(row, index)?).ok_or_else(|| Fault::unreadable("a stored word"))
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<T, Fault> {
+    parse(text(row, index)?)
+}
+
+fn json_or<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<Option<T>, Fault> {
+    text_or(row, index)?.map(parse).transpose()
+}
+
+/// Reads stored JSON.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Fault> {
+    serde_json::from_str(text).map_err(|_| Fault::unreadable("a structured column"))
+}
+
+/// Writes JSON to be stored.
+pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Fault> {
+    serde_json::to_string(value).map_err(|_| Fault::unreadable("a value to be stored"))
+}
+
+fn time(row: &Row<'_>, index: usize) -> Result<Timestamp, Fault> {
+    Ok(Timestamp::from_millis(row.get(index)?))
+}
+
+fn time_or(row: &Row<'_>, index: usize) -> Result<Option<Timestamp>, Fault> {
+    Ok(row
+        .get::<_, Option<i64>>(index)?
+        .map(Timestamp::from_millis))
+}
+
+pub(crate) fn revision(row: &Row<'_>, index: usize) -> Result<Revision, Fault> {
+    let number: i64 = row.get(index)?;
+    let number = u64::try_from(number).map_err(|_| Fault::unreadable("a revision"))?;
+    Ok(Revision(number))
+}
+
+/// A revision as the database keeps numbers.
+pub(crate) fn number(revision: Revision) -> i64 {
+    i64::try_from(revision.0).unwrap_or(i64::MAX)
+}
+
+/// A length as the database keeps numbers.
+pub(crate) fn count(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, Fault> {
+    let id = text(row, 0)?;
+    let user: Option<String> = row.get(7)?;
+    let (login, default_password) = match secrets {
+        Secrets::Absent => {
+            let login = NodeLogin {
+                user,
+                ..NodeLogin::default()
+            };
+            (login, None)
+        }
+        Secrets::Open(sealer) => {
+            let place = sealed::instance_login(id);
+            let login = sealed::open_login(sealer, place, user, blob(row, 8)?.unwrap_or(&[]))?;
+            let place = sealed::default_password(id);
+            let password = blob(row, 9)?
+                .map(|blob| sealed::open_secret(sealer, place, blob))
+                .transpose()?;
+            (login, password)
+        }
+    };
+    Ok(Instance {
+        id: InstanceId::from(id),
+        name: row.get(1)?,
+        region: row.get(2)?,
+        topology: word(row, 3)?,
+        master_name: row.get(4)?,
+        seeds: json(row, 5)?,
+        tls: json(row, 6)?,
+        login,
+        default_password,
+        roles: json(row, 10)?,
+        state: word(row, 11)?,
+        engine: json_or(row, 12)?,
+        observed_topology: text_or(row, 13)?
+            .map(|word| Word::parse(word).ok_or_else(|| Fault::unreadable("a stored word")))
+            .transpose()?,
+        unmanaged: json(row, 14)?,
+        revision: revision(row, 15)?,
+        created_at: time(row, 16)?,
+    })
+}
+
+pub(crate) fn account(
+    row: &Row<'_>,
+    instance: &str,
+    secrets: Secrets<'_>,
+) -> Result<Account, Fault> {
+    let id = text(row, 0)?;
+    let password = match (blob(row, 6)?, secrets) {
+        (None, _) => None,
+        (Some(_), Secrets::Absent) => Some(PasswordDigest::from_bytes([0; 32])),
+        (Some(blob), Secrets::Open(sealer)) => {
+            let place = sealed::account_password(instance, id);
+            Some(sealed::open_digest(sealer, place, blob)?)
+        }
+    };
+    Ok(Account {
+        id: account_id(id)?,
+        name: AccountName::new(text(row, 1)?),
+        kind: word(row, 2)?,
+        privilege: word(row, 3)?,
+        routing: routing_of(row.get(4)?).ok_or_else(|| Fault::unreadable("a routing"))?,
+        description: row.get(5)?,
+        password,
+        life: word(row, 7)?,
+        replaces: row.get(8)?,
+        created_revision: revision(row, 9)?,
+        revision: revision(row, 10)?,
+        confirmed: revision(row, 11)?,
+        created_at: time(row, 12)?,
+        password_set_at: time_or(row, 13)?,
+    })
+}
+
+fn account_id(text: &str) -> Result<AccountId, Fault> {
+    AccountId::parse(text).ok_or_else(|| Fault::unreadable("an account's identity"))
+}
+
+pub(crate) fn task(row: &Row<'_>) -> Result<Task, Fault> {
+    Ok(Task {
+        id: TaskId(row.get(0)?),
+        instance: InstanceId::new(text(row, 1)?),
+        account: account_id(text(row, 2)?)?,
+        account_name: AccountName::new(text(row, 3)?),
+        kind: word(row, 4)?,
+        state: word(row, 5)?,
+        revision: revision(row, 6)?,
+        by: KeyId::new(text(row, 7)?),
+        created_at: time(row, 8)?,
+        finished_at: time_or(row, 9)?,
+    })
+}
+
+pub(crate) fn node(row: &Row<'_>) -> Result<NodeRecord, Fault> {
+    Ok(NodeRecord {
+        address: NodeAddress::new(text(row, 0)?),
+        tls: row.get(1)?,
+        role: word(row, 2)?,
+        engine: json_or(row, 3)?,
+        run_id: row.get(4)?,
+        persistence: word(row, 5)?,
+        confirmed: revision(row, 6)?,
+        saved: revision(row, 7)?,
+    })
+}
+
+pub(crate) fn access_key(row: &Row<'_>, sealer: &Sealer) -> Result<AccessKey, Fault> {
+    let id = text(row, 0)?;
+    let secret = blob(row, 1)?.unwrap_or(&[]);
+    Ok(AccessKey {
+        id: KeyId::new(id),
+        secret: sealed::open_secret(sealer, sealed::key_secret(id), secret)?,
+        role: word(row, 2)?,
+        scope: json(row, 3)?,
+        description: row.get(4)?,
+        created_at: time(row, 5)?,
+        revoked_at: time_or(row, 6)?,
+    })
+}
+
+pub(crate) fn audit(row: &Row<'_>) -> Result<AuditEntry, Fault> {
+    Ok(AuditEntry {
+        at: time(row, 0)?,
+        request_id: row.get(1)?,
+        key: row.get(2)?,
+        source: row.get(3)?,
+        dialect: row.get(4)?,
+        action: row.get(5)?,
+        instance: row.get(6)?,
+        account: row.get(7)?,
+        outcome: row.get(8)?,
+        detail: row.get(9)?,
+    })
+}
