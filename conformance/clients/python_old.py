@@ -24,6 +24,8 @@ def call(client, action, params):
     request.set_endpoint(host)
     request.set_protocol_type(protocol)
     for name, value in params.items():
+        if name == "RegionId":  # the client object adds its own to every request
+            continue
         getattr(request, f"set_{name}")(value)
     return json.loads(client.do_action_with_exception(request))
 

@@ -11,7 +11,7 @@ class Refused(Exception):
     def __init__(self, answer):
         super().__init__(f"{answer['type']} {answer['code']} {answer['message']}")
         self.type, self.code = answer["type"], answer["code"]
-        self.status, self.message = answer["status"], answer["message"]
+        self.status, self.message = answer.get("status"), answer["message"]
 
 
 class Driver:

@@ -20,8 +20,9 @@ class Lifecycle:
         self.report, self.client, self.service = report, client, service
         self.instance, self.fleet, self.vault = instance, fleet, vault
         self.name = client.name
-        prefix = re.sub("[^a-z0-9]", "", client.name)
-        self.reader, self.writer, self.repl = (f"{prefix}_{kind}" for kind in ("ro", "rw", "repl"))
+        # Ours in account names and passwords, within their alphabets and lengths.
+        tag = self.tag = re.sub("[^a-z0-9]", "", client.name)[:16]
+        self.reader, self.writer, self.repl = (f"{tag}_{kind}" for kind in ("ro", "rw", "repl"))
         self.passwords = {}
 
     def run(self, log):
@@ -53,7 +54,8 @@ class Lifecycle:
         return text
 
     def accounts(self, **params):
-        return self.call("DescribeAccounts", **params)["Accounts"]["Account"]
+        # The new Go client drops an empty list when its model is written out again.
+        return self.call("DescribeAccounts", **params)["Accounts"].get("Account", [])
 
     def account(self, name):
         found = self.accounts(AccountName=name)
@@ -108,8 +110,8 @@ class Lifecycle:
     def create(self):
         self.passwords = {
             self.reader: self.password(SPECIAL),
-            self.writer: self.password(f"Writer-{self.name[:12]}-1"),
-            self.repl: self.password(f"Repl(1)={self.name[:12]}"),
+            self.writer: self.password(f"Writer-{self.tag}-1"),
+            self.repl: self.password(f"Repl(1)={self.tag}"),
         }
         body = self.call(
             "CreateAccount", AccountName=self.reader, AccountPassword=self.passwords[self.reader],
@@ -166,12 +168,12 @@ class Lifecycle:
                        verdict(session, "SET", "conf:s", "9"), "NOPERM")
 
     def rotate(self):
-        new = self.password(f"Rotated_{self.name[:12]}@2")
+        new = self.password(f"Rotated_{self.tag}@2")
         self.call("ResetAccountPassword", AccountName=self.writer, AccountPassword=new)
         self.rotated("ResetAccountPassword", self.writer, new)
         if "ModifyAccountPassword" in self.client.lacks:
             return
-        wrong, newest = self.password("Not-the-0ld-one"), self.password(f"Newest+{self.name[:8]}3")
+        wrong, newest = self.password("Not-the-0ld-one"), self.password(f"Newest+{self.tag}3")
         self.refused("a wrong old password", "InvalidOldAccountPassword", 400,
                      "ModifyAccountPassword", AccountName=self.writer, OldAccountPassword=wrong,
                      NewAccountPassword=newest)
@@ -222,7 +224,7 @@ class Lifecycle:
             self.refused(f"deleting {name}", "IncorrectAccount", 400, "DeleteAccount",
                          AccountName=name)
         for number, name in enumerate((self.instance, "default")):
-            new = self.password(f"Default{number}-{self.name[:12]}!")
+            new = self.password(f"Default{number}-{self.tag}!")
             self.call("ResetAccountPassword", AccountName=name, AccountPassword=new)
             self.wait_available(name)
             for node in self.fleet.nodes:

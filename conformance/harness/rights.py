@@ -25,7 +25,7 @@ PROMISED = [("SORT", "conf:l"), ("FLUSHDB",), ("FLUSHALL",), ("SWAPDB", "0", "1"
 SCRIPTS = [("EVAL", "return 1", "0"), ("PUBLISH", "conf", "x")]
 SERVER = [
     ("CONFIG", "GET", "maxmemory"), ("ACL", "LIST"), ("ACL", "SETUSER", "conf_intruder"),
-    ("CLIENT", "LIST"), ("CLIENT", "KILL", "ID", "0"), ("DEBUG", "SLEEP", "0"), ("MONITOR",),
+    ("CLIENT", "LIST"), ("CLIENT", "KILL", "ID", "0"), ("MONITOR",), ("ACL", "WHOAMI"),
     ("SAVE",), ("SLOWLOG", "GET"), ("LATENCY", "LATEST"), ("MIGRATE", "h", "1", "k", "0", "1"),
 ]
 REPLICATION = [("REPLCONF", "listening-port", "1")]

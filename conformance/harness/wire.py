@@ -104,6 +104,9 @@ def formats(report, signer, instance):
         ("ACS3", signer.acs3("DescribeAccounts", params)),
     ):
         report.equal(NAME, f"{what} is accepted", reply.status, 200)
+    nobody = signer.acs3("DescribeAccounts", {**params, "AccountName": "nobody"})
+    report.equal(NAME, "no match is an empty list in its wrapper", nobody.json()["Accounts"],
+                 {"Account": []})
     error = signer.v1("NoSuchAction", params, changed={"Format": "XML"})
     root = xml.fromstring(error.raw)
     report.equal(NAME, "an error in XML", (error.status, root.tag, root.findtext("Code")),
