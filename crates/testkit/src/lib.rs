@@ -1,1 +1,3 @@
-//! placeholder
+//! What the tests stand on: real servers, simulated nodes, a fixed clock.
+
+pub mod simnode;

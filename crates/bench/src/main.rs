@@ -1,0 +1,51 @@
+//! Measures claviger beside its anchors, in one run, and prints the tables of
+//! `docs/performance.md`.
+//!
+//! `claviger-bench all --claviger target/release/claviger` runs everything; `icount` is run
+//! under valgrind by `scripts/bench.sh`. Figures are ratios where they can be: single times on a
+//! shared machine say little.
+
+mod anchor;
+mod apply;
+mod create;
+mod http;
+mod icount;
+mod memory;
+mod report;
+mod requests;
+mod serve;
+
+use anyhow::{Context, bail};
+use report::Report;
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.first().map(String::as_str) {
+        Some("icount") => {
+            let what = words.get(1).context("icount WHAT COUNT")?;
+            let count = words.get(2).context("icount WHAT COUNT")?.parse()?;
+            icount::run(what, count)
+        }
+        Some("all") => {
+            let at = words.iter().position(|word| word == "--claviger");
+            let path = at
+                .and_then(|at| words.get(at + 1))
+                .context("--claviger PATH")?;
+            let quick = words.iter().any(|word| word == "--quick");
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(all(PathBuf::from(path), quick))
+        }
+        _ => bail!("usage: claviger-bench all --claviger PATH [--quick] | icount WHAT COUNT"),
+    }
+}
+
+async fn all(claviger: PathBuf, quick: bool) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    let seconds = if quick { 1 } else { 4 };
+    create::run(&claviger, seconds, &mut report).await?;
+    apply::run(&claviger, if quick { 50 } else { 400 }, &mut report).await?;
+    memory::run(&claviger, if quick { 50 } else { 1_000 }, &mut report).await?;
+    report.print();
+    Ok(())
+}
