@@ -1,0 +1,834 @@
+//! What every store must do, written against the port alone: [`suite`] takes a way to make an
+//! empty store, so that the next kind of store runs the same cases.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod common;
+mod embedded;
+
+use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::account::{AccountKind, Life};
+use claviger_core::command::{Command, ModifyAccount, Target};
+use claviger_core::engine::{Engine, Family};
+use claviger_core::ids::{InstanceId, KeyId, Revision, TaskId};
+use claviger_core::instance::{
+    AdministratorReach, InstanceState, RolePolicy, RoleProfile, Topology,
+};
+use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::ports::{Confirm, Observed, Op, Store, StoreError};
+use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::query::{InstanceQuery, Page, TaskQuery};
+use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
+use claviger_core::task::{TaskKind, TaskState};
+use claviger_store::SqliteStore;
+use common::*;
+use std::sync::Arc;
+
+/// The suite as tests: `$open` makes an empty store and whatever must outlive it.
+macro_rules! suite {
+    ($open:expr; $($case:ident),+ $(,)?) => { $(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (_keep, store) = $open;
+            cases::$case(store).await;
+        }
+    )+ };
+}
+
+fn embedded() -> (tempfile::TempDir, Arc<dyn Store>) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&directory.path().join("test.db"), sealer()).unwrap();
+    (directory, Arc::new(store))
+}
+
+suite! { embedded();
+    instances_come_as_they_went,
+    an_account_lives_and_ends,
+    refusals_write_nothing,
+    a_token_makes_it_once,
+    a_token_among_a_hundred,
+    nonces_are_used_once,
+    a_name_is_used_again,
+    confirmations_never_go_back,
+    a_late_confirmation_proves_little,
+    the_default_password_changes_the_login,
+    roles_make_a_revision,
+    observations_replace,
+    labels_and_state,
+    instances_by_query,
+    tasks_by_query,
+    task_numbers_never_return,
+    keys,
+    audit_newest_first,
+    operations_are_all_or_nothing,
+    settings_are_written_once,
+    purge_forgets_what_is_past,
+    a_panicking_decision_harms_nobody,
+    views_open_nothing,
+    removal_takes_everything,
+}
+
+mod cases {
+    use super::*;
+
+    type Any = Arc<dyn Store>;
+
+    async fn with_instance(store: &Any) -> InstanceId {
+        add(&**store, instance("r-1")).await.unwrap();
+        "r-1".into()
+    }
+
+    async fn confirm(store: &Any, id: &InstanceId, what: Confirm) {
+        let op = Op::Confirm(id.clone(), what, after_secs(1));
+        store.apply(vec![op], None).await.unwrap();
+    }
+
+    /// Confirms every live account and every deletion as they are now.
+    async fn confirm_all(store: &Any, id: &InstanceId) {
+        let held = store.held(id).await.unwrap().unwrap();
+        let (gone, live): (Vec<_>, Vec<_>) = held
+            .accounts
+            .iter()
+            .partition(|account| account.life == Life::Deleting);
+        let pairs = |list: Vec<&claviger_core::account::Account>| {
+            list.iter().map(|a| (a.id, a.revision)).collect()
+        };
+        let what = Confirm {
+            accounts: pairs(live),
+            gone: pairs(gone),
+        };
+        confirm(store, id, what).await;
+    }
+
+    async fn task_states(store: &Any) -> Vec<(TaskKind, TaskState)> {
+        let tasks = store.tasks(&TaskQuery::default()).await.unwrap();
+        tasks.rows.iter().map(|t| (t.kind, t.state)).collect()
+    }
+
+    pub(super) async fn instances_come_as_they_went(store: Any) {
+        let mut given = instance("r-1");
+        given.login.user = Some("admin".into());
+        given.login.former = vec![None, Some(Secret::new("older"))];
+        given.default_password = Some(Secret::new("default-password"));
+        given.master_name = Some("mymaster".into());
+        given.observed_topology = Some(Topology::Replicated);
+        given.roles = RolePolicy {
+            profile: RoleProfile::Strict,
+            disabled_commands: vec!["keys".into()],
+            administrator: AdministratorReach::Full,
+        };
+        add(&*store, given.clone()).await.unwrap();
+        let held = held(&*store, "r-1").await;
+        let back = &held.instance;
+        assert_eq!(back.view(), given.view());
+        assert_eq!(back.tls, given.tls);
+        assert_eq!(back.master_name, given.master_name);
+        assert_eq!(back.unmanaged, given.unmanaged);
+        assert_eq!(back.login.user.as_deref(), Some("admin"));
+        let password = back.login.password.as_ref().unwrap();
+        assert_eq!(password.expose(), "login-password-1");
+        assert_eq!(back.login.former.len(), 2);
+        assert!(back.login.former[0].is_none());
+        assert_eq!(back.login.former[1].as_ref().unwrap().expose(), "older");
+        let password = back.default_password.as_ref().unwrap();
+        assert_eq!(password.expose(), "default-password");
+        assert_eq!(held.accounts.len(), 1);
+        let account = &held.accounts[0];
+        assert_eq!(account.kind, AccountKind::Default);
+        assert_eq!(account.name.as_str(), "default");
+        assert!(!account.is_managed() && account.is_confirmed());
+        assert_eq!(store.instance_ids().await.unwrap(), ["r-1".into()]);
+
+        let again = add(&*store, instance("r-1")).await;
+        assert!(matches!(again, Err(StoreError::Exists)));
+        let none = store.held(&"r-2".into()).await.unwrap();
+        assert!(none.is_none());
+        assert!(store.viewed(&"r-2".into()).await.unwrap().is_none());
+    }
+
+    pub(super) async fn an_account_lives_and_ends(store: Any) {
+        let id = with_instance(&store).await;
+        let made = ask(&*store, create("r-1", "zoe", "p-1")).await.unwrap();
+        assert_eq!((made.revision, made.replayed), (Revision(1), false));
+        ask(&*store, create("r-1", "adam", "p-2")).await.unwrap();
+        let now_held = held(&*store, "r-1").await;
+        let names: Vec<_> = now_held.accounts.iter().map(|a| a.name.as_str()).collect();
+        assert_eq!(names, ["default", "adam", "zoe"]);
+        let zoe = now_held.account("zoe").unwrap();
+        assert!(zoe.password.as_ref().unwrap().matches(&Secret::new("p-1")));
+        assert_eq!(zoe.description, "about zoe");
+        assert_eq!(zoe.id.to_string(), made.outcome.account.id);
+        assert_eq!(zoe.routing, Routing::PRIMARY);
+        assert_eq!(now_held.instance.revision, Revision(2));
+
+        let granted = grant("r-1", "zoe", Privilege::Replication);
+        assert_eq!(ask(&*store, granted).await.unwrap().revision, Revision(3));
+        let changed = password("r-1", Target::Name("zoe".into()), "p-3");
+        ask(&*store, changed).await.unwrap();
+        let routed = Command::Modify(ModifyAccount {
+            routing: Some(claviger_core::command::Asked::Known(Routing {
+                primary: false,
+                replica: true,
+            })),
+            ..modify("r-1", Target::Name("zoe".into()))
+        });
+        ask(&*store, routed).await.unwrap();
+        let now_held = held(&*store, "r-1").await;
+        let zoe = now_held.account("zoe").unwrap();
+        assert_eq!(zoe.privilege, Privilege::Replication);
+        assert!(zoe.password.as_ref().unwrap().matches(&Secret::new("p-3")));
+        assert!(zoe.routing.replica && !zoe.routing.primary);
+        assert_eq!((zoe.revision, zoe.confirmed), (Revision(5), Revision::ZERO));
+
+        confirm_all(&store, &id).await;
+        let gone = ask(&*store, delete("r-1", "zoe")).await.unwrap();
+        assert_eq!(gone.revision, Revision(6));
+        let now_held = held(&*store, "r-1").await;
+        let zoe = now_held.account("zoe").unwrap();
+        assert_eq!((zoe.life, zoe.revision), (Life::Deleting, Revision(6)));
+        confirm_all(&store, &id).await;
+        assert!(held(&*store, "r-1").await.account("zoe").is_none());
+        let states = task_states(&store).await;
+        assert_eq!(states[0].0, TaskKind::DeleteAccount);
+        assert_eq!(states.len(), 6);
+        assert!(states.iter().all(|(_, s)| *s == TaskState::Succeeded));
+        let task = &store.tasks(&TaskQuery::default()).await.unwrap().rows[0];
+        assert_eq!(task.finished_at, Some(after_secs(1)));
+        assert_eq!(
+            (task.account_name.as_str(), task.by.as_str()),
+            ("zoe", "root")
+        );
+    }
+
+    pub(super) async fn refusals_write_nothing(store: Any) {
+        let missing = ask(&*store, create("r-1", "a", "p")).await;
+        assert_eq!(missing.unwrap_err(), Refusal::InstanceNotFound);
+        with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let mut refused = write(create("r-1", "a", "p"), RULES);
+        refused.idempotency = token("t", 1);
+        refused.nonce = nonce(1);
+        let answer = store.change(refused).await.unwrap();
+        assert_eq!(answer.unwrap_err(), Refusal::AccountExists);
+        // Neither token nor nonce was used up.
+        let mut good = write(create("r-1", "b", "p"), RULES);
+        good.idempotency = token("t", 2);
+        good.nonce = nonce(1);
+        assert!(store.change(good).await.unwrap().is_ok());
+        assert_eq!(held(&*store, "r-1").await.instance.revision, Revision(2));
+        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 2);
+        assert_eq!(task_states(&store).await.len(), 2);
+    }
+
+    pub(super) async fn a_token_makes_it_once(store: Any) {
+        with_instance(&store).await;
+        let with = |name: &str, t: &str, fingerprint| {
+            let mut write = write(create("r-1", name, "p"), RULES);
+            write.idempotency = token(t, fingerprint);
+            write
+        };
+        let first = store.change(with("a", "t-1", 1)).await.unwrap().unwrap();
+        let again = store.change(with("a", "t-1", 1)).await.unwrap().unwrap();
+        assert!(again.replayed && !first.replayed);
+        assert_eq!(again.outcome, first.outcome);
+        assert_eq!(again.revision, first.revision);
+        let other = store.change(with("b", "t-1", 2)).await.unwrap();
+        assert_eq!(other.unwrap_err(), Refusal::TokenReused);
+        // Another caller's token of the same text is another token.
+        let mut elsewhere = with("c", "t-1", 3);
+        elsewhere.idempotency.as_mut().unwrap().scope = "other".into();
+        let accepted = store.change(elsewhere).await.unwrap().unwrap();
+        assert!(!accepted.replayed);
+        // Past its time it is as if never seen.
+        let mut late = with("d", "t-1", 4);
+        late.at = after_secs(3_600);
+        late.idempotency.as_mut().unwrap().until = after_secs(7_200);
+        assert!(!store.change(late).await.unwrap().unwrap().replayed);
+        assert_eq!(held(&*store, "r-1").await.instance.revision, Revision(3));
+    }
+
+    pub(super) async fn a_token_among_a_hundred(store: Any) {
+        with_instance(&store).await;
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let store = Arc::clone(&store);
+            callers.spawn(async move {
+                let mut write = write(create("r-1", "a", "p"), RULES);
+                write.idempotency = token("t", 1);
+                store.change(write).await.unwrap().unwrap()
+            });
+        }
+        let answers = callers.join_all().await;
+        assert_eq!(answers.iter().filter(|a| !a.replayed).count(), 1);
+        assert!(answers.iter().all(|a| a.outcome == answers[0].outcome));
+        assert_eq!(held(&*store, "r-1").await.accounts.len(), 2);
+        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 1);
+    }
+
+    pub(super) async fn nonces_are_used_once(store: Any) {
+        with_instance(&store).await;
+        let with = |name: &str, n| {
+            let mut write = write(create("r-1", name, "p"), RULES);
+            write.nonce = nonce(n);
+            write
+        };
+        assert!(store.change(with("a", 1)).await.unwrap().is_ok());
+        let again = store.change(with("b", 1)).await.unwrap();
+        assert_eq!(again.unwrap_err(), Refusal::NonceUsed);
+        assert!(store.change(with("b", 2)).await.unwrap().is_ok());
+        let mut late = with("c", 1);
+        late.at = after_secs(900);
+        assert!(store.change(late).await.unwrap().is_ok());
+    }
+
+    pub(super) async fn a_name_is_used_again(store: Any) {
+        let id = with_instance(&store).await;
+        let first = ask(&*store, create("r-1", "a", "p-1")).await.unwrap();
+        let old = held(&*store, "r-1").await.account("a").unwrap().id;
+        ask(&*store, delete("r-1", "a")).await.unwrap();
+        let second = ask(&*store, create("r-1", "a", "p-2")).await.unwrap();
+        assert_ne!(first.outcome.account.id, second.outcome.account.id);
+        let now_held = held(&*store, "r-1").await;
+        assert_eq!(now_held.accounts.len(), 2);
+        let new = now_held.account("a").unwrap().clone();
+        assert!(new.replaces && new.life == Life::Live && new.id != old);
+        // What the fleet says of the old one comes too late.
+        let late = Confirm {
+            accounts: vec![],
+            gone: vec![(old, Revision(2))],
+        };
+        confirm(&store, &id, late).await;
+        assert!(held(&*store, "r-1").await.account("a").is_some());
+        let running = |states: Vec<(TaskKind, TaskState)>| {
+            states.iter().filter(|s| s.1 == TaskState::Running).count()
+        };
+        assert_eq!(running(task_states(&store).await), 3);
+        // The new one's confirmation ends the work on the old one as well.
+        confirm_all(&store, &id).await;
+        assert_eq!(running(task_states(&store).await), 0);
+        let now_held = held(&*store, "r-1").await;
+        assert!(!now_held.account("a").unwrap().replaces);
+    }
+
+    pub(super) async fn confirmations_never_go_back(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        ask(&*store, create("r-1", "b", "p")).await.unwrap();
+        ask(&*store, grant("r-1", "a", Privilege::ReadWrite))
+            .await
+            .unwrap();
+        let a = held(&*store, "r-1").await.account("a").unwrap().id;
+        let up_to = |revision| Confirm {
+            accounts: vec![(a, Revision(revision))],
+            gone: vec![],
+        };
+        let confirmed = async || {
+            let held = held(&*store, "r-1").await;
+            held.account("a").unwrap().confirmed.0
+        };
+        confirm(&store, &id, up_to(1)).await;
+        assert_eq!(confirmed().await, 1);
+        let states = task_states(&store).await;
+        assert_eq!(
+            states[0].1,
+            TaskState::Running,
+            "the grant is not confirmed"
+        );
+        assert_eq!(states[2].1, TaskState::Succeeded, "the creation is");
+        confirm(&store, &id, up_to(3)).await;
+        confirm(&store, &id, up_to(1)).await;
+        assert_eq!(confirmed().await, 3);
+        // The instance may be further than the account; the account is not.
+        confirm(&store, &id, up_to(99)).await;
+        assert_eq!(confirmed().await, 3);
+        assert_eq!(task_states(&store).await[1].1, TaskState::Running, "b's");
+        let nowhere = Op::Confirm("r-9".into(), Confirm::default(), now());
+        let answer = store.apply(vec![nowhere], None).await;
+        assert!(matches!(answer, Err(StoreError::NotFound)));
+    }
+
+    pub(super) async fn a_late_confirmation_proves_little(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let a = held(&*store, "r-1").await.account("a").unwrap().id;
+        ask(&*store, delete("r-1", "a")).await.unwrap();
+        // "It is there at revision 2" cannot be meant of one that is deleted at revision 2.
+        let wrong = Confirm {
+            accounts: vec![(a, Revision(2))],
+            gone: vec![(a, Revision(1))],
+        };
+        confirm(&store, &id, wrong).await;
+        let account = held(&*store, "r-1").await.account("a").unwrap().clone();
+        assert_eq!(account.confirmed, Revision::ZERO);
+        // "It was there at revision 1" is true and ends the creation's task only.
+        let late = Confirm {
+            accounts: vec![(a, Revision(1))],
+            gone: vec![],
+        };
+        confirm(&store, &id, late).await;
+        let states = task_states(&store).await;
+        assert_eq!(states[0], (TaskKind::DeleteAccount, TaskState::Running));
+        assert_eq!(states[1], (TaskKind::CreateAccount, TaskState::Succeeded));
+    }
+
+    pub(super) async fn the_default_password_changes_the_login(store: Any) {
+        let id = with_instance(&store).await;
+        let changed = password("r-1", Target::Default, "new-default-1");
+        ask(&*store, changed).await.unwrap();
+        let again = password("r-1", Target::Default, "new-default-2");
+        ask(&*store, again).await.unwrap();
+        let now_held = held(&*store, "r-1").await;
+        let login = &now_held.instance.login;
+        assert_eq!(login.password.as_ref().unwrap().expose(), "new-default-2");
+        let former: Vec<_> = login
+            .former
+            .iter()
+            .map(|f| f.as_ref().unwrap().expose())
+            .collect();
+        assert_eq!(former, ["new-default-1", "login-password-1"]);
+        let kept = now_held.instance.default_password.as_ref().unwrap();
+        assert_eq!(kept.expose(), "new-default-2");
+        assert!(now_held.accounts[0].is_managed());
+        // As long as any account is not confirmed, the former logins stay.
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let default = now_held.accounts[0].id;
+        let some = Confirm {
+            accounts: vec![(default, Revision(2))],
+            gone: vec![],
+        };
+        confirm(&store, &id, some).await;
+        assert_eq!(held(&*store, "r-1").await.instance.login.former.len(), 2);
+        confirm_all(&store, &id).await;
+        let login = held(&*store, "r-1").await.instance.login;
+        assert!(login.former.is_empty());
+        assert_eq!(login.password.unwrap().expose(), "new-default-2");
+    }
+
+    pub(super) async fn roles_make_a_revision(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        confirm_all(&store, &id).await;
+        let roles = RolePolicy {
+            disabled_commands: vec!["flushall".into()],
+            ..RolePolicy::default()
+        };
+        let op = Op::SetRoles(id.clone(), roles.clone());
+        store
+            .apply(vec![op], Some(audit_entry("SetRoles")))
+            .await
+            .unwrap();
+        let now_held = held(&*store, "r-1").await;
+        assert_eq!(now_held.instance.roles, roles);
+        assert_eq!(now_held.instance.revision, Revision(2));
+        assert_eq!(now_held.account("a").unwrap().revision, Revision(2));
+        assert!(!now_held.account("a").unwrap().is_confirmed());
+        let default = &now_held.accounts[0];
+        assert!(default.is_confirmed() && default.revision == Revision::ZERO);
+        let nowhere = Op::SetRoles("r-9".into(), roles);
+        let answer = store.apply(vec![nowhere], None).await;
+        assert!(matches!(answer, Err(StoreError::NotFound)));
+    }
+
+    fn node(address: &str, role: NodeRole) -> NodeRecord {
+        NodeRecord {
+            address: address.into(),
+            tls: true,
+            role,
+            engine: Engine::parse(Family::Valkey, "9.0.1"),
+            run_id: "0123456789".into(),
+            persistence: Persistence::Aclfile,
+            confirmed: Revision(3),
+            saved: Revision(2),
+        }
+    }
+
+    pub(super) async fn observations_replace(store: Any) {
+        let mut new = instance("r-1");
+        new.state = InstanceState::Registering;
+        new.engine = None;
+        add(&*store, new).await.unwrap();
+        let id = InstanceId::from("r-1");
+        let seen = |nodes: Vec<NodeRecord>, users| {
+            Op::Observe(Observed {
+                instance: "r-1".into(),
+                topology: Topology::Replicated,
+                engine: Engine::parse(Family::Valkey, "9.0.1"),
+                unmanaged: (0..users)
+                    .map(|n| format!("u{n}").as_str().into())
+                    .collect(),
+                nodes,
+            })
+        };
+        let two = vec![
+            node("z:1", NodeRole::Primary),
+            node("a:1", NodeRole::Replica),
+        ];
+        let op = seen(two.clone(), 5_000);
+        store.apply(vec![op], None).await.unwrap();
+        let instance = held(&*store, "r-1").await.instance;
+        assert_eq!(instance.state, InstanceState::Running);
+        assert_eq!(instance.observed_topology, Some(Topology::Replicated));
+        assert_eq!(instance.engine.unwrap().to_string(), "valkey 9.0.1");
+        assert_eq!(instance.unmanaged.len(), 1_000);
+        assert_eq!(store.nodes(&id).await.unwrap(), two);
+        let one = vec![node("z:1", NodeRole::Primary)];
+        store.apply(vec![seen(one.clone(), 0)], None).await.unwrap();
+        assert_eq!(store.nodes(&id).await.unwrap(), one);
+        // A paused instance stays paused.
+        let pause = Op::SetState(id.clone(), InstanceState::Paused);
+        store.apply(vec![pause, seen(two, 1)], None).await.unwrap();
+        let instance = held(&*store, "r-1").await.instance;
+        assert_eq!(instance.state, InstanceState::Paused);
+        assert!(store.nodes(&"r-9".into()).await.unwrap().is_empty());
+    }
+
+    pub(super) async fn labels_and_state(store: Any) {
+        let id = with_instance(&store).await;
+        let labels = |name: Option<&str>, region: Option<&str>| Op::SetLabels {
+            instance: "r-1".into(),
+            name: name.map(str::to_owned),
+            region: region.map(str::to_owned),
+        };
+        store
+            .apply(vec![labels(Some("new"), None)], None)
+            .await
+            .unwrap();
+        store
+            .apply(vec![labels(None, Some("eu"))], None)
+            .await
+            .unwrap();
+        let pause = Op::SetState(id, InstanceState::Paused);
+        store.apply(vec![pause], None).await.unwrap();
+        let instance = held(&*store, "r-1").await.instance;
+        assert_eq!(
+            (instance.name.as_str(), instance.region.as_str()),
+            ("new", "eu")
+        );
+        let refused = ask(&*store, create("r-1", "a", "p")).await;
+        assert_eq!(refused.unwrap_err(), Refusal::InstanceNotRunning);
+    }
+
+    pub(super) async fn instances_by_query(store: Any) {
+        for (id, name, region) in [
+            ("r-c", "orders", "eu"),
+            ("r-a", "sessions", "eu"),
+            ("r-b", "orders-50%_test", "us"),
+        ] {
+            let mut new = instance(id);
+            new.name = name.into();
+            new.region = region.into();
+            add(&*store, new).await.unwrap();
+        }
+        let ask = async |query: InstanceQuery| {
+            let rows = store.instances(&query).await.unwrap();
+            let ids: Vec<_> = rows.rows.iter().map(|i| i.id.to_string()).collect();
+            (ids.join(" "), rows.total)
+        };
+        let any = InstanceQuery::default;
+        let list = |ids: &[&str]| {
+            ids.iter()
+                .map(|id| InstanceId::from(*id))
+                .collect::<Vec<_>>()
+        };
+        let with = |all: &str, total| (all.to_owned(), total);
+        assert_eq!(ask(any()).await, with("r-a r-b r-c", 3));
+        let q = InstanceQuery {
+            region: Some("eu".into()),
+            ..any()
+        };
+        assert_eq!(ask(q).await, with("r-a r-c", 2));
+        for (part, expected) in [
+            ("orders", "r-b r-c"),
+            ("r-a", "r-a"),
+            ("%", "r-b"),
+            ("x", ""),
+        ] {
+            let q = InstanceQuery {
+                search: Some(part.into()),
+                ..any()
+            };
+            assert_eq!(ask(q).await.0, expected, "{part}");
+        }
+        let q = InstanceQuery {
+            ids: list(&["r-c", "r-a", "r-x"]),
+            visible: Some(list(&["r-b", "r-c"])),
+            ..any()
+        };
+        assert_eq!(ask(q).await, with("r-c", 1));
+        let q = InstanceQuery {
+            visible: Some(vec![]),
+            ..any()
+        };
+        assert_eq!(ask(q).await, with("", 0));
+        let q = InstanceQuery {
+            page: Page {
+                offset: 1,
+                limit: 1,
+            },
+            region: Some("eu".into()),
+            search: Some("s".into()),
+            ..any()
+        };
+        assert_eq!(ask(q).await, with("r-c", 2));
+        let rows = store.instances(&any()).await.unwrap().rows;
+        assert!(rows.iter().all(|i| i.login.password.is_none()));
+    }
+
+    pub(super) async fn tasks_by_query(store: Any) {
+        with_instance(&store).await;
+        add(&*store, instance("r-2")).await.unwrap();
+        let mut numbers = Vec::new();
+        for n in 0..6 {
+            let on = if n % 2 == 0 { "r-1" } else { "r-2" };
+            let made = ask(&*store, create(on, &format!("a{n}"), "p"))
+                .await
+                .unwrap();
+            numbers.push(made.outcome.task);
+        }
+        assert!(numbers.is_sorted(), "{numbers:?}");
+        let ask = async |query: TaskQuery| {
+            let rows = store.tasks(&query).await.unwrap();
+            let names: Vec<_> = rows
+                .rows
+                .iter()
+                .map(|t| t.account_name.to_string())
+                .collect();
+            (names.join(" "), rows.total)
+        };
+        let any = TaskQuery::default;
+        assert_eq!(ask(any()).await, ("a5 a4 a3 a2 a1 a0".into(), 6));
+        let page = TaskQuery {
+            page: Page {
+                offset: 2,
+                limit: 2,
+            },
+            ..any()
+        };
+        assert_eq!(ask(page).await, ("a3 a2".into(), 6));
+        let on = TaskQuery {
+            instance: Some("r-2".into()),
+            ..any()
+        };
+        assert_eq!(ask(on).await, ("a5 a3 a1".into(), 3));
+        let exactly = TaskQuery {
+            id: Some(numbers[2]),
+            ..any()
+        };
+        assert_eq!(ask(exactly).await, ("a2".into(), 1));
+        let seen = TaskQuery {
+            visible: Some(vec!["r-1".into()]),
+            instance: Some("r-2".into()),
+            ..any()
+        };
+        assert_eq!(ask(seen).await, (String::new(), 0));
+        let seen = TaskQuery {
+            visible: Some(vec!["r-1".into()]),
+            ..any()
+        };
+        assert_eq!(ask(seen).await.1, 3);
+        for (from, until, total) in [(0, 1, 6), (0, 0, 0), (1, 2, 0)] {
+            let within = TaskQuery {
+                from: Some(after_secs(from)),
+                until: Some(after_secs(until)),
+                ..any()
+            };
+            assert_eq!(ask(within).await.1, total);
+        }
+    }
+
+    pub(super) async fn task_numbers_never_return(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let last = ask(&*store, create("r-1", "b", "p")).await.unwrap();
+        let next = held(&*store, "r-1").await.next_task;
+        assert_eq!(next, TaskId(last.outcome.task.0 + 1));
+        store
+            .apply(vec![Op::RemoveInstance(id)], None)
+            .await
+            .unwrap();
+        with_instance(&store).await;
+        let made = ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        assert!(made.outcome.task > last.outcome.task);
+    }
+
+    fn key(id: &str, secret: &str) -> AccessKey {
+        AccessKey {
+            id: id.into(),
+            secret: Secret::new(secret),
+            role: Role::Operator,
+            scope: Scope::Only(vec!["r-1".into(), "r-2".into()]),
+            description: "for tests".into(),
+            created_at: now(),
+            revoked_at: None,
+        }
+    }
+
+    pub(super) async fn keys(store: Any) {
+        let mut later = key("k-a", "s-1");
+        later.created_at = after_secs(5);
+        later.scope = Scope::All;
+        later.role = Role::Auditor;
+        let ops = vec![Op::AddKey(later), Op::AddKey(key("k-b", "s-2"))];
+        store
+            .apply(ops, Some(audit_entry("CreateKey")))
+            .await
+            .unwrap();
+        let ids: Vec<_> = store.keys().await.unwrap();
+        let ids: Vec<_> = ids.iter().map(|k| k.id.as_str()).collect();
+        assert_eq!(ids, ["k-b", "k-a"]);
+        let found = async |id: &str| store.key(&KeyId::from(id)).await.unwrap().unwrap();
+        let b = found("k-b").await;
+        assert_eq!((b.secret.expose(), b.role), ("s-2", Role::Operator));
+        assert_eq!(b.scope, Scope::Only(vec!["r-1".into(), "r-2".into()]));
+        assert_eq!(b.description, "for tests");
+        assert!(b.revoked_at.is_none());
+        assert!(store.key(&"k-x".into()).await.unwrap().is_none());
+
+        let revoke = |id: &str, secs| Op::RevokeKey(id.into(), after_secs(secs));
+        store.apply(vec![revoke("k-b", 7)], None).await.unwrap();
+        store.apply(vec![revoke("k-b", 9)], None).await.unwrap();
+        assert_eq!(found("k-b").await.revoked_at, Some(after_secs(7)));
+        let nobody = store.apply(vec![revoke("k-x", 7)], None).await;
+        assert!(matches!(nobody, Err(StoreError::NotFound)));
+        let taken = store.apply(vec![Op::AddKey(key("k-b", "s-3"))], None).await;
+        assert!(matches!(taken, Err(StoreError::Exists)));
+        assert_eq!(found("k-b").await.secret.expose(), "s-2");
+
+        let mut root = key("k-b", "s-4");
+        root.role = Role::Admin;
+        root.scope = Scope::All;
+        root.created_at = after_secs(50);
+        store.apply(vec![Op::PutRootKey(root)], None).await.unwrap();
+        let b = found("k-b").await;
+        assert_eq!((b.secret.expose(), b.role), ("s-4", Role::Admin));
+        assert_eq!((b.revoked_at, b.created_at), (None, now()));
+        let root = Op::PutRootKey(key("k-root", "s-5"));
+        store.apply(vec![root], None).await.unwrap();
+        assert_eq!(found("k-root").await.secret.expose(), "s-5");
+    }
+
+    pub(super) async fn audit_newest_first(store: Any) {
+        with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let mut refused = audit_entry("DeleteAccount");
+        refused.outcome = "AccountNotFound".into();
+        store.apply(vec![], Some(refused.clone())).await.unwrap();
+        let rows = store.audit(Page::ALL).await.unwrap();
+        assert_eq!(rows.total, 2);
+        assert_eq!(rows.rows[0], refused);
+        let made = &rows.rows[1];
+        assert_eq!((made.outcome.as_str(), made.account.as_str()), ("ok", "a"));
+        assert_eq!(
+            (made.instance.as_str(), made.request_id.as_str()),
+            ("r-1", "A-1")
+        );
+        assert_eq!(made.detail, "created with privilege read-only");
+        let page = Page {
+            offset: 1,
+            limit: 1,
+        };
+        let rows = store.audit(page).await.unwrap();
+        assert_eq!((rows.rows.len(), rows.total), (1, 2));
+        assert_eq!(rows.rows[0].outcome, "ok");
+    }
+
+    pub(super) async fn operations_are_all_or_nothing(store: Any) {
+        let ops = vec![
+            Op::AddKey(key("k-a", "s")),
+            Op::RevokeKey("k-x".into(), now()),
+        ];
+        let answer = store.apply(ops, Some(audit_entry("x"))).await;
+        assert!(matches!(answer, Err(StoreError::NotFound)));
+        assert!(store.key(&"k-a".into()).await.unwrap().is_none());
+        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 0);
+    }
+
+    pub(super) async fn settings_are_written_once(store: Any) {
+        assert_eq!(store.setting("project").await.unwrap(), None);
+        let first = store.setting_or("project", "one".into()).await.unwrap();
+        let second = store.setting_or("project", "two".into()).await.unwrap();
+        assert_eq!((first.as_str(), second.as_str()), ("one", "one"));
+        assert_eq!(
+            store.setting("project").await.unwrap().as_deref(),
+            Some("one")
+        );
+    }
+
+    pub(super) async fn purge_forgets_what_is_past(store: Any) {
+        let id = with_instance(&store).await;
+        let mut first = write(create("r-1", "a", "p"), RULES);
+        first.idempotency = token("t", 1);
+        first.nonce = nonce(1);
+        store.change(first).await.unwrap().unwrap();
+        confirm_all(&store, &id).await;
+        ask(&*store, create("r-1", "b", "p")).await.unwrap();
+        let purge = async |secs| {
+            let op = Op::Purge(after_secs(secs));
+            store.apply(vec![op], None).await.unwrap();
+            store.tasks(&TaskQuery::default()).await.unwrap().total
+        };
+        let day = 24 * 3_600;
+        assert_eq!(purge(7 * day).await, 2, "not a week since it finished");
+        assert_eq!(purge(7 * day + 1).await, 1, "the running one stays");
+        // The token and the nonce are forgotten, even for one whose clock is behind.
+        let mut again = write(create("r-1", "c", "p"), RULES);
+        again.idempotency = token("t", 2);
+        again.nonce = nonce(1);
+        assert!(!store.change(again).await.unwrap().unwrap().replayed);
+        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 3);
+        let next = ask(&*store, create("r-1", "d", "p")).await.unwrap();
+        assert_eq!(next.outcome.task, TaskId(4));
+    }
+
+    pub(super) async fn a_panicking_decision_harms_nobody(store: Any) {
+        with_instance(&store).await;
+        let mut bad = write(create("r-1", "a", "p"), RULES);
+        bad.decide = Arc::new(|_| panic!("a fault of the domain"));
+        let answer = store.change(bad).await;
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))));
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        assert_eq!(held(&*store, "r-1").await.instance.revision, Revision(1));
+    }
+
+    pub(super) async fn views_open_nothing(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let view = store.viewed(&id).await.unwrap().unwrap();
+        assert!(view.instance.login.password.is_none());
+        assert!(view.instance.login.former.is_empty());
+        assert!(view.instance.default_password.is_none());
+        let managed: Vec<_> = view.accounts.iter().map(|a| a.is_managed()).collect();
+        assert_eq!(managed, [false, true]);
+        let digest = view.accounts[1].password.as_ref().unwrap();
+        assert!(!digest.matches(&Secret::new("p")));
+        let changed = password("r-1", Target::Default, "new");
+        ask(&*store, changed).await.unwrap();
+        let view = store.viewed(&id).await.unwrap().unwrap();
+        assert!(view.accounts[0].is_managed());
+        assert!(view.instance.default_password.is_none());
+    }
+
+    pub(super) async fn removal_takes_everything(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let seen = Op::Observe(Observed {
+            instance: id.clone(),
+            topology: Topology::Standalone,
+            engine: None,
+            unmanaged: vec![],
+            nodes: vec![node("a:1", NodeRole::Primary)],
+        });
+        store.apply(vec![seen], None).await.unwrap();
+        let remove = || vec![Op::RemoveInstance("r-1".into())];
+        store.apply(remove(), None).await.unwrap();
+        assert!(store.held(&id).await.unwrap().is_none());
+        assert!(store.nodes(&id).await.unwrap().is_empty());
+        assert_eq!(store.tasks(&TaskQuery::default()).await.unwrap().total, 0);
+        let again = store.apply(remove(), None).await;
+        assert!(matches!(again, Err(StoreError::NotFound)));
+        // The same identity may be registered again, and starts from nothing.
+        with_instance(&store).await;
+        assert_eq!(held(&*store, "r-1").await.accounts.len(), 1);
+    }
+}
