@@ -36,7 +36,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// From the first byte of a request to the end of its header.
     pub header_timeout: Duration,
-    /// Request line and headers together, bytes. At most 100 headers besides.
+    /// Request line and headers together, bytes; checked at each read, so one read more may
+    /// pass. At most 100 headers besides.
     pub header_bytes_max: usize,
     /// From the end of the header to the end of the body.
     pub body_timeout: Duration,

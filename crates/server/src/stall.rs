@@ -70,8 +70,6 @@ pub(crate) struct Watched<S> {
     read_by: Instant,
     /// When the current wait for the client to take bytes ends, while there is one.
     write_by: Option<Instant>,
-    /// Something was written since the handler's answer.
-    written: bool,
     /// One timer for both; made with the first wait, set again only when it fires or when a
     /// deadline lies before it, so that a busy connection does not touch the timer wheel.
     timer: Option<Pin<Box<Sleep>>>,
@@ -85,7 +83,6 @@ impl<S> Watched<S> {
             patience,
             read_by: Instant::now() + patience.header,
             write_by: None,
-            written: false,
             timer: None,
         }
     }
@@ -107,11 +104,6 @@ impl<S> Watched<S> {
 
     /// Nothing to read now.
     fn read_waits(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        if self.phase.is(ANSWERING) && self.written {
-            self.phase.set(IDLE);
-            self.written = false;
-            self.read_by = Instant::now() + self.patience.idle;
-        }
         if self.phase.is(IDLE) || self.phase.is(HEAD) {
             self.wait(self.read_by, context)?;
         }
@@ -134,10 +126,16 @@ impl<S> Watched<S> {
         self.wait(by, context)
     }
 
-    /// The client took bytes.
-    fn write_moves(&mut self) {
+    /// The client took bytes. With the first ones of an answer begins the wait for the next
+    /// request; the timer is set here, because no read need be tried before that request comes.
+    fn write_moves(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         self.write_by = None;
-        self.written = true;
+        if self.phase.is(ANSWERING) {
+            self.phase.set(IDLE);
+            self.read_by = Instant::now() + self.patience.idle;
+            self.wait(self.read_by, context)?;
+        }
+        Ok(())
     }
 
     fn write_polled<T>(
@@ -151,7 +149,7 @@ impl<S> Watched<S> {
                 Poll::Pending
             }
             ready => {
-                self.write_moves();
+                self.write_moves(context)?;
                 ready
             }
         }

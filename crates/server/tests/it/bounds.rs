@@ -1,0 +1,238 @@
+//! Bad connections and bad HTTP.
+
+use crate::client::{Client, DEADLINE};
+use crate::harness::{LIMITS, start, start_with};
+use claviger_server::listen::Limits;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+const PLAIN: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+
+#[tokio::test]
+async fn a_header_that_trickles_in_is_cut_off() {
+    let server = start().await;
+    let mut client = server.client().await;
+    let begun = Instant::now();
+    client.send("GET /healthz HTTP/1.1\r\nhost").await;
+    assert!(client.next().await.is_none());
+    assert!(begun.elapsed() >= LIMITS.header_timeout);
+    assert!(begun.elapsed() < LIMITS.idle_timeout);
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_cut_off() {
+    let server = start().await;
+    let begun = Instant::now();
+    assert!(server.client().await.next().await.is_none());
+    assert!(begun.elapsed() < LIMITS.idle_timeout);
+}
+
+/// Between requests a client has longer than within a header, but not forever; and the header of
+/// a later request has its own deadline.
+#[tokio::test]
+async fn idle_is_not_slow() {
+    let server = start().await;
+    let mut client = server.client().await;
+    assert_eq!(client.ask(PLAIN).await.status, 200);
+    let pause = LIMITS.header_timeout * 2;
+    assert!(
+        timeout(pause, client.next()).await.is_err(),
+        "cut off while idle"
+    );
+    assert_eq!(client.ask(PLAIN).await.status, 200);
+    let begun = Instant::now();
+    client.send("GET /heal").await;
+    assert!(client.next().await.is_none());
+    assert!(
+        begun.elapsed() < LIMITS.idle_timeout,
+        "a slow second header"
+    );
+
+    let mut client = server.client().await;
+    assert_eq!(client.ask(PLAIN).await.status, 200);
+    let begun = Instant::now();
+    assert!(client.next().await.is_none());
+    assert!(begun.elapsed() >= LIMITS.idle_timeout.mul_f32(0.9));
+}
+
+/// The size is checked whenever a read leaves the header incomplete, so a header may be larger
+/// by one read. A client that is still sending may see the connection break before the answer.
+#[tokio::test]
+async fn headers_are_bounded() {
+    let server = start().await;
+    let long = "x".repeat(200 * 1024);
+    let many: String = (0..101).map(|n| format!("a{n}: 1\r\n")).collect();
+    for head in [
+        format!("GET /healthz HTTP/1.1\r\nhost: x\r\nlong: {long}\r\n\r\n"),
+        format!("GET /healthz?{long} HTTP/1.1\r\nhost: x\r\n\r\n"),
+        format!("GET /healthz HTTP/1.1\r\nhost: x\r\n{many}\r\n"),
+    ] {
+        let mut client = server.client().await;
+        let _ = client.try_send(head).await;
+        if let Some(answer) = client.next().await {
+            assert!(matches!(answer.status, 414 | 431), "{}", answer.status);
+            assert!(answer.body.is_empty());
+        }
+    }
+    let fits = "x".repeat(40 * 1024);
+    let head = format!("GET /healthz HTTP/1.1\r\nhost: x\r\nlong: {fits}\r\n\r\n");
+    assert_eq!(server.ask(head).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_not_http_gets_400() {
+    let server = start().await;
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"*1\r\n$4\r\nPING\r\n",
+        b"GET  /healthz HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nbad header\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut client = server.client().await;
+        client.send(bytes).await;
+        let answer = client.next().await;
+        let status = answer.map_or(0, |answer| answer.status);
+        assert!(matches!(status, 0 | 400 | 505), "{status} {bytes:?}");
+        assert!(client.next().await.is_none(), "still open");
+    }
+    assert_eq!(server.ask(PLAIN).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_is_refused() {
+    let server = start().await;
+    let head = "POST /?Version=2015-01-01 HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nab";
+    let mut client = server.client().await;
+    let answer = client.ask(head).await;
+    assert_eq!(answer.status, 408);
+    assert!(
+        client.next().await.is_none(),
+        "the rest would be read as a request"
+    );
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let server = start().await;
+    let mut client = server.client().await;
+    let nowhere = "GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n";
+    client.send(format!("{PLAIN}{nowhere}{PLAIN}")).await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(client.next().await.unwrap().status);
+    }
+    assert_eq!(statuses, [200, 400, 200]);
+}
+
+#[tokio::test]
+async fn more_connections_wait_for_room() {
+    let limits = Limits {
+        connections_max: 2,
+        ..LIMITS
+    };
+    let server = start_with(limits, None).await;
+    let mut first = server.client().await;
+    let mut second = server.client().await;
+    assert_eq!(first.ask(PLAIN).await.status, 200);
+    assert_eq!(second.ask(PLAIN).await.status, 200);
+    let mut third = server.client().await;
+    third.send(PLAIN).await;
+    let early = timeout(Duration::from_millis(200), third.next()).await;
+    assert!(early.is_err(), "no room yet");
+    drop(first);
+    assert_eq!(third.next().await.unwrap().status, 200);
+}
+
+/// A client that does not read its answers does not keep its connection.
+#[tokio::test]
+async fn answers_that_nobody_reads() {
+    let limits = Limits {
+        write_timeout: Duration::from_millis(300),
+        ..LIMITS
+    };
+    let server = start_with(limits, None).await;
+    let mut client = server.client().await;
+    let many = "GET /claviger/v1/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(500);
+    let flood = async { while client.try_send(&many).await.is_ok() {} };
+    timeout(DEADLINE, flood).await.expect("cut off");
+}
+
+#[tokio::test]
+async fn draining_answers_what_is_under_way() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let gate = server.store.close_gate();
+    let mut idle = server.client().await;
+    assert_eq!(idle.ask(PLAIN).await.status, 200);
+    let mut fresh = server.client().await;
+    let mut busy = server.client().await;
+    let request = crate::harness::native_request(
+        crate::harness::KEY,
+        crate::harness::SECRET,
+        "GET",
+        "/instances/r-1/accounts",
+        "",
+    );
+    busy.send(request).await;
+    let metrics = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
+    let in_flight = async {
+        while !server.ask(metrics).await.text().contains("in_flight 2") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, in_flight).await.expect("under way");
+    let address = server.address;
+    server.stop.cancel();
+    assert!(idle.next().await.is_none(), "idle connections are closed");
+    assert!(
+        fresh.next().await.is_none(),
+        "unused connections are closed"
+    );
+    let refused = async {
+        while tokio::net::TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, refused)
+        .await
+        .expect("nobody new is let in");
+    gate.add_permits(1);
+    assert_eq!(busy.next().await.unwrap().status, 200);
+    assert!(busy.next().await.is_none());
+    assert_eq!(server.stopped().await.cut_off, 0);
+}
+
+#[tokio::test]
+async fn draining_ends() {
+    let limits = Limits {
+        drain_timeout: Duration::from_millis(200),
+        request_timeout: Duration::from_secs(60),
+        ..LIMITS
+    };
+    let server = start_with(limits, None).await;
+    server.with_instance("r-1").await;
+    let _gate = server.store.close_gate();
+    let mut client: Client<_> = server.client().await;
+    client
+        .send(crate::harness::native_request(
+            crate::harness::KEY,
+            crate::harness::SECRET,
+            "GET",
+            "/instances/r-1",
+            "",
+        ))
+        .await;
+    let metrics = "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
+    let in_flight = async {
+        while !server.ask(metrics).await.text().contains("in_flight 2") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, in_flight).await.expect("under way");
+    let drained = timeout(DEADLINE, server.stopped()).await.expect("an end");
+    assert_eq!(drained.cut_off, 1);
+    assert!(client.next().await.is_none());
+}

@@ -1,0 +1,344 @@
+//! A store in memory and a fleet without nodes.
+
+use async_trait::async_trait;
+use claviger_core::access::AccessKey;
+use claviger_core::account::{Account, AccountKind, Life};
+use claviger_core::audit::AuditEntry;
+use claviger_core::engine::{Engine, Family};
+use claviger_core::ids::{
+    AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId,
+};
+use claviger_core::instance::{Held, Instance, InstanceState, Topology};
+use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::ports::{
+    Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, Store, StoreError,
+};
+use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
+use claviger_core::refusal::Refusal;
+use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SyncState};
+use claviger_core::task::{Task, TaskState};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
+
+#[derive(Default)]
+struct State {
+    held: BTreeMap<InstanceId, Held>,
+    tasks: Vec<Task>,
+    keys: Vec<AccessKey>,
+    audit: Vec<AuditEntry>,
+    settings: BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+pub(crate) struct Memory {
+    state: Mutex<State>,
+    /// When set, reads of an instance wait for a permit.
+    pub(crate) gate: Mutex<Option<Arc<Semaphore>>>,
+}
+
+impl Memory {
+    /// Nothing that reads an instance goes on until a permit is added.
+    pub(crate) fn close_gate(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
+    }
+
+    /// Every node has confirmed everything.
+    pub(crate) fn confirm_all(&self) {
+        let mut state = self.state.lock().unwrap();
+        let now = state.tasks.last().map(|task| task.created_at);
+        for held in state.held.values_mut() {
+            held.accounts.retain(|account| account.life == Life::Live);
+            for account in &mut held.accounts {
+                account.confirmed = account.revision;
+            }
+        }
+        for task in &mut state.tasks {
+            task.state = TaskState::Succeeded;
+            task.finished_at = now;
+        }
+    }
+
+    fn page<T: Clone>(rows: &[T], page: Page) -> Rows<T> {
+        let skip = usize::try_from(page.offset).unwrap();
+        let take = usize::try_from(page.limit).unwrap();
+        Rows {
+            rows: rows.iter().skip(skip).take(take).cloned().collect(),
+            total: rows.len() as u64,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn change(&self, write: AccountWrite) -> Result<Result<Accepted, Refusal>, StoreError> {
+        let mut state = self.state.lock().unwrap();
+        let Some(held) = state.held.get_mut(&write.instance) else {
+            return Ok(Err(Refusal::InstanceNotFound));
+        };
+        let decision = match (write.decide)(held) {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        held.instance.revision = decision.revision;
+        held.accounts
+            .retain(|a| a.id != decision.account.id && Some(a.id) != decision.superseded);
+        held.accounts.push(decision.account);
+        held.next_task = TaskId(held.next_task.0 + 1);
+        state.tasks.push(decision.task);
+        state.audit.push(AuditEntry {
+            outcome: "ok".into(),
+            detail: decision.detail,
+            ..write.audit
+        });
+        Ok(Ok(Accepted {
+            outcome: decision.outcome,
+            revision: decision.revision,
+            replayed: false,
+        }))
+    }
+
+    async fn apply(&self, ops: Vec<Op>, audit: Option<AuditEntry>) -> Result<(), StoreError> {
+        let mut state = self.state.lock().unwrap();
+        for op in ops {
+            state.apply(op)?;
+        }
+        state.audit.extend(audit);
+        Ok(())
+    }
+
+    async fn held(&self, id: &InstanceId) -> Result<Option<Held>, StoreError> {
+        Ok(self.state.lock().unwrap().held.get(id).cloned())
+    }
+
+    async fn viewed(&self, id: &InstanceId) -> Result<Option<Held>, StoreError> {
+        let gate = self.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        self.held(id).await
+    }
+
+    async fn instances(&self, query: &InstanceQuery) -> Result<Rows<Instance>, StoreError> {
+        let state = self.state.lock().unwrap();
+        let all: Vec<Instance> = state
+            .held
+            .values()
+            .map(|held| held.instance.clone())
+            .filter(|instance| {
+                query
+                    .visible
+                    .as_ref()
+                    .is_none_or(|v| v.contains(&instance.id))
+            })
+            .filter(|instance| {
+                let search = query.search.as_deref().unwrap_or_default();
+                instance.id.as_str().contains(search) || instance.name.contains(search)
+            })
+            .filter(|instance| query.ids.is_empty() || query.ids.contains(&instance.id))
+            .collect();
+        Ok(Self::page(&all, query.page))
+    }
+
+    async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError> {
+        Ok(self.state.lock().unwrap().held.keys().cloned().collect())
+    }
+
+    async fn nodes(&self, _: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Rows<Task>, StoreError> {
+        let state = self.state.lock().unwrap();
+        let fitting: Vec<Task> = state
+            .tasks
+            .iter()
+            .rev()
+            .filter(|task| query.id.is_none_or(|id| task.id == id))
+            .filter(|task| {
+                query
+                    .instance
+                    .as_ref()
+                    .is_none_or(|id| task.instance == *id)
+            })
+            .cloned()
+            .collect();
+        Ok(Self::page(&fitting, query.page))
+    }
+
+    async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.keys.iter().find(|key| key.id == *id).cloned())
+    }
+
+    async fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
+        Ok(self.state.lock().unwrap().keys.clone())
+    }
+
+    async fn audit(&self, page: Page) -> Result<Rows<AuditEntry>, StoreError> {
+        let mut rows = self.state.lock().unwrap().audit.clone();
+        rows.reverse();
+        Ok(Self::page(&rows, page))
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.state.lock().unwrap().settings.get(name).cloned())
+    }
+
+    async fn setting_or(&self, name: &str, value: String) -> Result<String, StoreError> {
+        let mut state = self.state.lock().unwrap();
+        Ok(state.settings.entry(name.into()).or_insert(value).clone())
+    }
+}
+
+impl State {
+    fn apply(&mut self, op: Op) -> Result<(), StoreError> {
+        match op {
+            Op::AddInstance {
+                instance,
+                default_account,
+            } => {
+                let accounts = vec![default(default_account, &instance)];
+                let held = Held {
+                    instance: *instance,
+                    accounts,
+                    next_task: TaskId(1),
+                };
+                self.held.insert(held.instance.id.clone(), held);
+            }
+            Op::RemoveInstance(id) => {
+                self.held.remove(&id).ok_or(StoreError::NotFound)?;
+            }
+            Op::SetRoles(id, roles) => self.instance(&id)?.roles = roles,
+            Op::SetState(id, to) => self.instance(&id)?.state = to,
+            Op::SetLabels {
+                instance,
+                name,
+                region,
+            } => {
+                let instance = self.instance(&instance)?;
+                instance.name = name.unwrap_or_else(|| instance.name.clone());
+                instance.region = region.unwrap_or_else(|| instance.region.clone());
+            }
+            Op::Observe(seen) => {
+                let instance = self.instance(&seen.instance)?;
+                instance.engine = seen.engine;
+                instance.observed_topology = Some(seen.topology);
+                instance.state = InstanceState::Running;
+            }
+            Op::AddKey(key) | Op::PutRootKey(key) => self.keys.push(key),
+            Op::RevokeKey(id, at) => {
+                let key = self.keys.iter_mut().find(|key| key.id == id);
+                key.ok_or(StoreError::NotFound)?.revoked_at = Some(at);
+            }
+            Op::Confirm(..) | Op::Purge(_) => {}
+        }
+        Ok(())
+    }
+
+    fn instance(&mut self, id: &InstanceId) -> Result<&mut Instance, StoreError> {
+        let held = self.held.get_mut(id).ok_or(StoreError::NotFound)?;
+        Ok(&mut held.instance)
+    }
+}
+
+fn default(id: AccountId, instance: &Instance) -> Account {
+    Account {
+        id,
+        name: AccountName::from(Account::DEFAULT_NAME),
+        kind: AccountKind::Default,
+        privilege: Privilege::Administrator,
+        routing: Routing::PRIMARY,
+        description: String::new(),
+        password: None,
+        life: Life::Live,
+        replaces: false,
+        created_revision: Revision::ZERO,
+        revision: Revision::ZERO,
+        confirmed: Revision::ZERO,
+        created_at: instance.created_at,
+        password_set_at: None,
+    }
+}
+
+/// Nodes whose address begins with `down` do not answer; all others are fine.
+pub(crate) struct NoNodes;
+
+const ENGINE: Engine = Engine {
+    family: Family::Redis,
+    major: 7,
+    minor: 0,
+    patch: 15,
+};
+
+#[async_trait]
+impl Fleet for NoNodes {
+    fn wake(&self, _: &InstanceId) {}
+
+    fn track(&self, _: &InstanceId) {}
+
+    fn lacking(&self, _: &InstanceId) -> Vec<AccountName> {
+        Vec::new()
+    }
+
+    async fn sight(&self, id: &InstanceId) -> Result<Option<InstanceSight>, StoreError> {
+        if id.as_str().starts_with("none") {
+            return Ok(None);
+        }
+        Ok(Some(InstanceSight {
+            instance: id.clone(),
+            topology: Some(Topology::Standalone),
+            revision: Revision(1),
+            in_sync: false,
+            error: Some("one node is away".into()),
+            nodes: vec![NodeSight {
+                address: NodeAddress::from("h:1"),
+                role: NodeRole::Primary,
+                reachable: false,
+                engine: "redis 7.0.15".into(),
+                persistence: Persistence::Aclfile,
+                revision: Revision(1),
+                in_sync: false,
+                error: Some("connection refused".into()),
+            }],
+            accounts: vec![AccountSight {
+                name: AccountName::from("app"),
+                privilege: Privilege::ReadWrite,
+                state: SyncState::Pending,
+                pending_on: vec![NodeAddress::from("h:1")],
+                reason: Some("away".into()),
+            }],
+            unmanaged: vec![AccountName::from("hand-made")],
+        }))
+    }
+
+    async fn check(&self, instance: &Instance) -> CheckReport {
+        let nodes = instance.seeds.iter().map(|seed| NodeCheck {
+            node: NodeRecord {
+                address: seed.address.clone(),
+                tls: seed.tls,
+                role: NodeRole::Primary,
+                engine: Some(ENGINE),
+                run_id: "0".repeat(40),
+                persistence: Persistence::Aclfile,
+                confirmed: Revision::ZERO,
+                saved: Revision::ZERO,
+            },
+            problems: if seed.address.as_str().starts_with("down") {
+                vec!["connection refused".into()]
+            } else {
+                Vec::new()
+            },
+            warnings: Vec::new(),
+        });
+        CheckReport {
+            topology: Some(Topology::Standalone),
+            engine: Some(ENGINE),
+            nodes: nodes.collect(),
+            unmanaged: Vec::new(),
+        }
+    }
+}
