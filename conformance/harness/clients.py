@@ -46,6 +46,20 @@ def once(name, inputs, build):
     stamp.write_text(digest.hexdigest())
 
 
+def python_environment(generation):
+    """The interpreter of a virtual environment with the pinned SDKs of a generation."""
+    venv = CACHE / f"python-{generation}"
+    wanted = HERE / f"requirements-{generation}.txt"
+
+    def build():
+        shutil.rmtree(venv, ignore_errors=True)
+        run([sys.executable, "-m", "venv", venv])
+        run([venv / "bin/pip", "install", "--quiet", "--no-input", "-r", wanted])
+
+    once(f"python-{generation}", [wanted], build)
+    return venv / "bin/python"
+
+
 class Client:
     """One client in one mode. `codes` maps a wire code to what this SDK makes of it."""
 
@@ -80,16 +94,7 @@ class Python(Client):
         self.codes = codes or {}
 
     def prepare(self):
-        venv = CACHE / f"python-{self.generation}"
-        wanted = HERE / f"requirements-{self.generation}.txt"
-
-        def build():
-            shutil.rmtree(venv, ignore_errors=True)
-            run([sys.executable, "-m", "venv", venv])
-            run([venv / "bin/pip", "install", "--quiet", "--no-input", "-r", wanted])
-
-        once(f"python-{self.generation}", [wanted], build)
-        self.command = [str(venv / "bin/python"), f"{self.program}.py"]
+        self.command = [str(python_environment(self.generation)), f"{self.program}.py"]
 
     def exception(self, code, status):
         return self._exception(code, status)

@@ -54,7 +54,8 @@ class Node:
         return [
             f"user default on nopass ~* {channels} +@all",
             f"user claviger-login on #{digest['node']} {OWN_LOGIN} {reset}",
-            f"user replica-link on #{digest['link']} resetkeys -@all +psync +replconf +ping {reset}",
+            f"user replica-link on #{digest['link']} resetkeys -@all +psync +replconf +ping "
+            f"{reset}",
             f"user probe on #{digest['probe']} ~* {channels} +@all",
         ]
 

@@ -62,7 +62,8 @@ class Report:
         except Exception as error:  # noqa: BLE001: any crash of a suite is a failure of it
             trace = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{trace.filename.rsplit('/', 1)[-1]}:{trace.lineno}"
-            self.check(name, "runs to its end", False, f"{type(error).__name__}: {error} at {place}")
+            self.check(name, "runs to its end", False,
+                       f"{type(error).__name__}: {error} at {place}")
         self._line(f"--    {name}: {time.monotonic() - start:.1f} s")
 
     def finish(self):

@@ -47,7 +47,7 @@ class Service:
             RUST_BACKTRACE="1",
         )
         if self.tls:
-            env["SSL_CERT_FILE"] = str(self.tls.ca)
+            env["CLAVIGER_CA"] = str(self.tls.ca)
         env.update(more)
         return env
 
@@ -73,7 +73,8 @@ class Service:
 
     def _ready(self):
         if self.process.poll() is not None:
-            raise RuntimeError(f"claviger serve ended with {self.process.returncode}: {self.tail()}")
+            code = self.process.returncode
+            raise RuntimeError(f"claviger serve ended with {code}: {self.tail()}")
         return self.get("/readyz")[0] == 200
 
     def get(self, path):

@@ -1,0 +1,54 @@
+# `make help` lists what there is. Everything runs without input and from a fresh clone.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PYTHON ?= python3
+# More arguments for the conformance run, such as ARGS="--clients python-new --suites lifecycle".
+ARGS ?=
+
+.PHONY: help deps demo test test-rust test-clients conformance bench fmt lint doc engines clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
+
+deps: ## Installs what the tests need, or says exactly what to install
+	@scripts/install-deps.sh
+
+demo: deps ## The main job on real servers, with the vendor's own SDK
+	cargo build --release --locked -p claviger
+	@scripts/demo.sh --binary $(TARGET)/release/claviger
+
+test: deps test-rust test-clients ## All Rust tests, then the Python and Node clients
+
+test-rust:
+	cargo test --workspace --locked
+
+test-clients:
+	cargo build --locked -p claviger
+	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger $(ARGS)
+
+conformance: deps ## As the clients' part of `test`, and the Go, Java and command-line clients
+	cargo build --locked -p claviger
+	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger --all $(ARGS)
+
+bench: deps ## The figures of docs/performance.md
+	scripts/bench.sh $(ARGS)
+
+fmt: ## Formats everything
+	cargo fmt --all
+
+lint: ## Formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+doc: ## The API documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+engines: ## Fetches more server versions into .engines/
+	scripts/engines.sh
+
+clean: ## Removes what was built and downloaded; .engines/ stays
+	cargo clean
+	rm -rf conformance/.cache conformance/clients/node/node_modules
+	find conformance scripts -name __pycache__ -type d -prune -exec rm -rf {} +
