@@ -101,8 +101,8 @@ class Demo:
     def run(self):
         reader, writer = "Read-only-1", "Read+write-2"
         self.title("1. Two accounts, by CreateAccount of the official SDK")
-        for name, password, privilege in (("reader", reader, "RoleReadOnly", "its own"),
-                                          ("writer", writer, "RoleReadWrite", "its own")):
+        for name, password, privilege in (("reader", reader, "RoleReadOnly"),
+                                          ("writer", writer, "RoleReadWrite")):
             self.sdk.create_account(models.CreateAccountRequest(
                 instance_id=INSTANCE, account_name=name, account_password=password,
                 account_privilege=privilege, account_description=f"demo-{name}"))
