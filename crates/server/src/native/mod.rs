@@ -25,11 +25,14 @@ use hyper::body::Incoming;
 use operations::{Call, Query, Reply};
 use routes::{Args, Found, Operation, PREFIX, Route, find};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 /// Bound on a body, bytes: a thousand node URLs fit.
 const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// What a call may take longer that asks every node of an instance.
+const NODES_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether a path belongs to this API.
 pub(crate) fn owns(path: &str) -> bool {
@@ -133,7 +136,7 @@ fn takes(route: &Route, parts: &Parts, body: &[u8]) -> Result<(), Fault> {
     if body.is_empty() {
         return Ok(());
     }
-    if !matches!(route.method, "POST" | "PATCH") {
+    if !route.operation.takes_body() {
         return Err(Fault::invalid("this route takes no body"));
     }
     let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
@@ -150,7 +153,12 @@ fn takes(route: &Route, parts: &Parts, body: &[u8]) -> Result<(), Fault> {
 /// Does it within the deadline. A change is detached from the connection: once begun it is
 /// finished, whether or not the client is still there.
 async fn perform(app: &Arc<App>, call: Call) -> Result<Reply, Fault> {
-    let deadline = app.limits.request_timeout + call.query.wait().unwrap_or_default();
+    let nodes = match call.route.operation.asks_nodes() {
+        true => NODES_TIMEOUT,
+        false => Duration::ZERO,
+    };
+    let wait = call.query.wait().unwrap_or_default();
+    let deadline = app.limits.request_timeout + wait + nodes;
     let changes = call.route.method != "GET";
     let work = operations::run(Arc::clone(app), call);
     let late = |_| Fault::from(Refusal::Unavailable);

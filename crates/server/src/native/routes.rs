@@ -30,6 +30,25 @@ pub(crate) enum Operation {
     Document,
 }
 
+impl Operation {
+    /// It is told what to do by a JSON body.
+    pub(crate) fn takes_body(self) -> bool {
+        matches!(
+            self,
+            Operation::AddInstance
+                | Operation::SetInstance
+                | Operation::CreateAccount
+                | Operation::ModifyAccount
+                | Operation::CreateKey
+        )
+    }
+
+    /// It asks the nodes themselves, some of which may be down.
+    pub(crate) fn asks_nodes(self) -> bool {
+        matches!(self, Operation::AddInstance | Operation::CheckInstance)
+    }
+}
+
 /// A method on a path.
 #[derive(Debug)]
 pub(crate) struct Route {
@@ -210,8 +229,9 @@ mod tests {
                     .iter()
                     .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
                     .collect();
+                let takes_body = operation.get("requestBody").is_some();
                 let name = operation["operationId"].as_str().unwrap().to_owned();
-                told.push((method.to_uppercase(), path.clone(), name, query));
+                told.push((method.to_uppercase(), path.clone(), name, query, takes_body));
             }
             let braces = path.matches('{').count();
             let named = item["parameters"].as_array().map_or(0, Vec::len);
@@ -222,7 +242,8 @@ mod tests {
             .map(|route| {
                 let query = route.query.iter().map(|&name| name.to_owned()).collect();
                 let (method, path) = (route.method.to_owned(), route.path.to_owned());
-                (method, path, route.name.to_owned(), query)
+                let takes_body = route.operation.takes_body();
+                (method, path, route.name.to_owned(), query, takes_body)
             })
             .collect();
         told.sort();

@@ -236,3 +236,49 @@ async fn draining_ends() {
     assert_eq!(drained.cut_off, 1);
     assert!(client.next().await.is_none());
 }
+
+/// When descriptors run out, the listener waits and goes on. Descriptors are counted by process,
+/// so this test runs itself again in one of its own that may have only a few.
+#[test]
+fn out_of_descriptors() {
+    const CHILD: &str = "CLAVIGER_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_some() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        return runtime.block_on(use_up_descriptors());
+    }
+    let ran = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 48; exec \"$0\" --exact bounds::out_of_descriptors",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && told.contains("1 passed"), "{told}");
+}
+
+async fn use_up_descriptors() {
+    let limits = Limits {
+        connections_max: 1000,
+        header_timeout: DEADLINE,
+        ..LIMITS
+    };
+    let server = start_with(limits, None).await;
+    let mut patient = server.client().await;
+    assert_eq!(patient.ask(PLAIN).await.status, 200);
+    let mut clients = Vec::new();
+    while let Ok(stream) = tokio::net::TcpStream::connect(server.address).await {
+        clients.push(stream);
+        tokio::task::yield_now().await;
+        assert!(clients.len() < 48);
+    }
+    // Those that are in go on being served, and the rest as soon as there is room.
+    assert_eq!(patient.ask(PLAIN).await.status, 200);
+    let last = clients.pop().unwrap();
+    drop(clients);
+    assert_eq!(Client::over(last).ask(PLAIN).await.status, 200);
+    assert_eq!(server.ask(PLAIN).await.status, 200);
+}

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A signed call as bytes.
-fn request(signer: Signer, action: &str, params: &[(&str, &str)]) -> String {
+pub(crate) fn request(signer: Signer, action: &str, params: &[(&str, &str)]) -> String {
     let mut given = Params::default();
     for (name, value) in params {
         given.push((*name).into(), Secret::new(*value));

@@ -363,6 +363,8 @@ async fn bodies_and_methods() {
     assert_eq!(server.ask(form).await.status, 415);
     let with_body = server.native("GET", "/info", "{}").await;
     assert_eq!(with_body.status, 400);
+    let check = server.native("POST", "/instances/r-1/check", "{}").await;
+    assert_eq!(check.status, 400);
     let put = server.native("PUT", "/instances", "{}").await;
     assert_eq!((put.status, put.header("allow")), (405, Some("GET, POST")));
     let nowhere = server.native("GET", "/nowhere", "").await;
