@@ -121,7 +121,7 @@ pub(crate) struct ServeArgs {
     /// Calls per second that one access key may make, 0 for no bound [env: CLAVIGER_RATE_LIMIT] [default: 100]
     #[arg(long, value_name = "CALLS")]
     pub(crate) rate_limit: Option<String>,
-    /// Connections served at once [env: CLAVIGER_MAX_CONNECTIONS] [default: 1024]
+    /// Connections served at once [env: CLAVIGER_MAX_CONNECTIONS] [default: 4096]
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_connections: Option<String>,
     /// `text` or `json` [env: CLAVIGER_LOG_FORMAT] [default: text on a terminal, else json]

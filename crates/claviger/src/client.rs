@@ -11,7 +11,7 @@ use claviger_core::ports::Clock;
 use claviger_dialects::native::{self, Signed};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where the API lives.
@@ -45,7 +45,7 @@ pub(crate) struct Answer {
 /// One service and one key pair.
 pub(crate) struct Client {
     endpoint: Endpoint,
-    ca: Option<PathBuf>,
+    agent: ureq::Agent,
     credentials: Credentials,
 }
 
@@ -103,17 +103,22 @@ impl Client {
             Some(path) => Some(path.clone()),
             None => env.get("CLAVIGER_CA")?.map(PathBuf::from),
         };
-        Self::new(credentials, ca)
+        Self::new(credentials, ca.as_deref(), env)
     }
 
     /// With these credentials.
     ///
     /// # Errors
-    /// A malformed endpoint.
-    pub(crate) fn new(credentials: Credentials, ca: Option<PathBuf>) -> Result<Self, Failure> {
+    /// A malformed endpoint, or no authorities to trust.
+    pub(crate) fn new(
+        credentials: Credentials,
+        ca: Option<&Path>,
+        env: &dyn Env,
+    ) -> Result<Self, Failure> {
+        let endpoint = Endpoint::parse(&credentials.endpoint)?;
         Ok(Self {
-            endpoint: Endpoint::parse(&credentials.endpoint)?,
-            ca,
+            agent: http_client::agent(&endpoint, ca, env, DEADLINE)?,
+            endpoint,
             credentials,
         })
     }
@@ -162,8 +167,11 @@ impl Client {
         let request = request
             .body(body)
             .map_err(|error| Failure::refused(format!("cannot form the request: {error}")))?;
-        let agent = http_client::agent(&self.endpoint, self.ca.as_deref(), DEADLINE + call.waits)?;
-        let mut answer = agent
+        let deadline = Some(DEADLINE + call.waits);
+        let request = self.agent.configure_request(request);
+        let request = request.timeout_global(deadline).build();
+        let mut answer = self
+            .agent
             .run(request)
             .map_err(|error| http_client::failed(&self.endpoint, &error))?;
         let status = answer.status().as_u16();

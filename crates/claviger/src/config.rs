@@ -208,7 +208,7 @@ impl Config {
             connections_max: places.checked(
                 "max-connections",
                 args.max_connections.as_deref(),
-                1024,
+                4096,
                 |text| parse::number(text, 1, CONNECTIONS_MAX),
             )?,
             log_format: places.checked(

@@ -1,7 +1,8 @@
 //! Plain HTTP from a command: one agent with deadlines and bounds, and the authorities to trust.
 
+use crate::env::Env;
 use crate::failure::Failure;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::Uri;
@@ -80,6 +81,7 @@ impl Endpoint {
 pub(crate) fn agent(
     endpoint: &Endpoint,
     ca: Option<&Path>,
+    env: &dyn Env,
     deadline: Duration,
 ) -> Result<ureq::Agent, Failure> {
     let mut config = ureq::Agent::config_builder()
@@ -95,7 +97,7 @@ pub(crate) fn agent(
     if endpoint.https {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = TlsConfig::builder()
-            .root_certs(roots(ca)?)
+            .root_certs(roots(ca, env)?)
             .unversioned_rustls_crypto_provider(provider)
             .build();
         config = config.tls_config(tls);
@@ -118,21 +120,19 @@ pub(crate) fn failed(endpoint: &Endpoint, error: &ureq::Error) -> Failure {
     }
 }
 
-fn roots(ca: Option<&Path>) -> Result<RootCerts, Failure> {
+/// The file given, else the one that `SSL_CERT_FILE` names (as for curl and OpenSSL), else the
+/// system's.
+fn roots(ca: Option<&Path>, env: &dyn Env) -> Result<RootCerts, Failure> {
     let path = match ca {
-        Some(path) => path,
-        None => SYSTEM_BUNDLES
-            .iter()
-            .map(Path::new)
-            .find(|path| path.exists())
-            .ok_or_else(|| {
-                Failure::refused(
-                    "this system has no bundle of authorities to trust; give --endpoint-ca",
-                )
-            })?,
+        Some(path) => Some(path.to_owned()),
+        None => env.get("SSL_CERT_FILE")?.map(PathBuf::from),
     };
+    let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
+    let path = path.or_else(system).ok_or_else(|| {
+        Failure::refused("this system has no bundle of authorities to trust; give --endpoint-ca")
+    })?;
     let shown = path.display();
-    let pem = std::fs::read(path)
+    let pem = std::fs::read(&path)
         .map_err(|error| Failure::refused(format!("cannot read {shown}: {error}")))?;
     let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
         .filter_map(|item| match item {

@@ -15,6 +15,7 @@ mod doctor;
 mod entropy;
 mod env;
 mod failure;
+mod figures;
 mod http_client;
 mod life;
 mod master_key;

@@ -5,11 +5,13 @@ use crate::entropy;
 use claviger_core::access::{AccessKey, Role, Scope};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::KeyId;
-use claviger_core::ports::{Entropy, Store, StoreError};
+use claviger_core::ports::{Entropy, Op, Store, StoreError};
 use claviger_core::secret::Secret;
 
 /// The setting that remembers which key was made as the root key.
 const SETTING: &str = "root_access_key";
+/// Marks root keys among the others; no key that a caller makes is described so by chance.
+const DESCRIPTION: &str = "root key of this installation";
 /// Lengths of a pair that is made: above 128 bits of secret.
 const ID_LEN: usize = 16;
 const SECRET_LEN: usize = 40;
@@ -56,8 +58,30 @@ fn root(id: KeyId, secret: Secret, now: Timestamp) -> AccessKey {
         secret,
         role: Role::Admin,
         scope: Scope::All,
-        description: "root".to_owned(),
+        description: DESCRIPTION.to_owned(),
         created_at: now,
         revoked_at: None,
     }
+}
+
+/// There is one root key: a pair that was the root key at an earlier start is revoked, whether it
+/// was made then or came from the environment.
+///
+/// # Errors
+/// The store cannot be read or written.
+pub(crate) async fn retire_others(
+    store: &dyn Store,
+    root: &KeyId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let keys = store.keys().await?;
+    let former = keys.into_iter().filter(|key| {
+        key.description == DESCRIPTION && key.id != *root && key.revoked_at.is_none()
+    });
+    let ops: Vec<_> = former.map(|key| Op::RevokeKey(key.id, now)).collect();
+    if ops.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(keys = ops.len(), "the former root key pair is revoked");
+    store.apply(ops, None).await
 }

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::output::Out;
 use crate::secret_input::{self, NewPassword};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Does it.
 ///
@@ -48,7 +49,7 @@ fn list(args: &AccountListArgs, env: &dyn Env) -> Result<(), Failure> {
     if out.is_json() {
         return out.json(&answer.text);
     }
-    let rows: Vec<_> = rows(&answer.value, "accounts")
+    let rows: Vec<_> = rows(&answer.value, "rows")
         .iter()
         .map(|account| {
             vec![
@@ -80,7 +81,14 @@ fn show(account: &Value, out: Out) -> Result<(), Failure> {
     ])
 }
 
+/// Read before anything is changed.
+fn patience(args: &WaitArgs) -> Result<Option<Duration>, Failure> {
+    let timeout = timeout(&args.timeout)?;
+    Ok(args.wait.then_some(timeout))
+}
+
 fn create(args: &AccountCreateArgs, env: &dyn Env) -> Result<(), Failure> {
+    let wait = patience(&args.wait)?;
     let password = secret_input::new_password(&args.password, env)?.ok_or_else(|| {
         Failure::usage(
             "a password is needed: --password-file, --password-stdin, --generate-password or \
@@ -101,13 +109,14 @@ fn create(args: &AccountCreateArgs, env: &dyn Env) -> Result<(), Failure> {
     let done = Done {
         client: &client,
         account: &args.account,
-        wait: &args.wait,
+        wait,
         verb: "created",
     };
     done.tell(&answer, Some(&password))
 }
 
 fn modify(args: &AccountModifyArgs, env: &dyn Env) -> Result<(), Failure> {
+    let wait = patience(&args.wait)?;
     let mut body = json!({});
     if let Some(privilege) = args.privilege {
         body["privilege"] = json!(privilege.as_str());
@@ -129,19 +138,20 @@ fn modify(args: &AccountModifyArgs, env: &dyn Env) -> Result<(), Failure> {
     let done = Done {
         client: &client,
         account: &args.account,
-        wait: &args.wait,
+        wait,
         verb: "changed",
     };
     done.tell(&answer, password.as_ref())
 }
 
 fn delete(args: &AccountDeleteArgs, env: &dyn Env) -> Result<(), Failure> {
+    let wait = patience(&args.wait)?;
     let client = Client::from_args(&args.account.client, env)?;
     let answer = client.call(Call::new("DELETE", path(&args.account)))?;
     let done = Done {
         client: &client,
         account: &args.account,
-        wait: &args.wait,
+        wait,
         verb: "deleted",
     };
     done.tell(&answer, None)
@@ -151,7 +161,8 @@ fn delete(args: &AccountDeleteArgs, env: &dyn Env) -> Result<(), Failure> {
 struct Done<'a> {
     client: &'a Client,
     account: &'a AccountArgs,
-    wait: &'a WaitArgs,
+    /// How long to wait for the nodes, if at all.
+    wait: Option<Duration>,
     verb: &'a str,
 }
 
@@ -159,7 +170,6 @@ impl Done<'_> {
     /// Prints the change, and a password that was made here, before any waiting: it cannot be
     /// asked for again.
     fn tell(&self, answer: &Answer, password: Option<&NewPassword>) -> Result<(), Failure> {
-        let timeout = timeout(&self.wait.timeout)?;
         let out = Out::new(self.account.client.json);
         let made = password.filter(|password| password.generated);
         let task = text(&answer.value, "/task");
@@ -183,7 +193,7 @@ impl Done<'_> {
                 out.line("The password is shown this once.")?;
             }
         }
-        if self.wait.wait {
+        if let Some(timeout) = self.wait {
             wait(self.client, &task, timeout)?;
             if !out.is_json() {
                 out.line("every node has confirmed it")?;

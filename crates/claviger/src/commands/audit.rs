@@ -19,7 +19,7 @@ pub(super) fn run(args: &AuditArgs, env: &dyn Env) -> Result<(), Failure> {
     if out.is_json() {
         return out.json(&answer.text);
     }
-    let rows: Vec<_> = rows(&answer.value, "audit")
+    let rows: Vec<_> = rows(&answer.value, "rows")
         .iter()
         .map(|entry| {
             vec![

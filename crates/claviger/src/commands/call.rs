@@ -1,2 +1,153 @@
-use crate::cli::CallArgs; use crate::env::Env; use crate::failure::Failure;
-pub(super) fn run(_a:&CallArgs,_e:&dyn Env)->Result<(),Failure>{Ok(())}
+//! `claviger call`: signs and sends one call of a cloud's API, to claviger or to the cloud.
+
+use crate::cli::{CallArgs, CloudArg};
+use crate::clock::SystemClock;
+use crate::credentials::Credentials;
+use crate::entropy::{self, SystemEntropy};
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::http_client::{self, ANSWER_LEN_MAX, Endpoint};
+use crate::output::Out;
+use crate::secret_input;
+use claviger_core::ports::Clock;
+use claviger_core::secret::Secret;
+use claviger_dialects::aliyun::client::{self, Signer};
+use claviger_dialects::raw::{Params, SignedRequest};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a call may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Bytes of a nonce.
+const NONCE_LEN: usize = 16;
+
+/// Does it.
+///
+/// # Errors
+/// Wrong usage, or an answer that is a refusal (it is printed all the same).
+pub(super) fn run(args: &CallArgs, env: &dyn Env) -> Result<(), Failure> {
+    match args.cloud {
+        CloudArg::Aliyun => {}
+        CloudArg::Tencent | CloudArg::Volcengine | CloudArg::Huawei => {
+            return Err(Failure::refused(
+                "this version speaks Alibaba Cloud's API only (call aliyun ...)",
+            ));
+        }
+    }
+    let params = params(&args.params)?;
+    let credentials = Credentials::find(args.endpoint.as_deref(), env)?;
+    let endpoint = Endpoint::parse(&credentials.endpoint)?;
+    let request = client::sign(&client::Call {
+        action: &args.action,
+        params: &params,
+        host: endpoint.authority(),
+        key: &credentials.key,
+        secret: &credentials.secret,
+        at: SystemClock.now(),
+        nonce: &entropy::hex(&SystemEntropy, NONCE_LEN),
+        signer: Signer::default(),
+    });
+    let out = Out::new(false);
+    if args.curl {
+        return out.line(&curl(&endpoint, &request));
+    }
+    let ca = match &args.endpoint_ca {
+        Some(path) => Some(path.clone()),
+        None => env.get("CLAVIGER_CA")?.map(PathBuf::from),
+    };
+    send(&endpoint, ca.as_deref(), env, &request, out)
+}
+
+fn send(
+    endpoint: &Endpoint,
+    ca: Option<&Path>,
+    env: &dyn Env,
+    request: &SignedRequest,
+    out: Out,
+) -> Result<(), Failure> {
+    let uri = format!("{}{}", endpoint.base(), request.target.expose());
+    let mut built = ureq::http::Request::builder()
+        .method(request.method)
+        .uri(uri);
+    for (name, value) in &request.headers {
+        built = built.header(*name, value);
+    }
+    let built = built
+        .body(request.body.expose().as_bytes())
+        .map_err(|error| Failure::refused(format!("cannot form the request: {error}")))?;
+    let agent = http_client::agent(endpoint, ca, env, DEADLINE)?;
+    let failed = |error| http_client::failed(endpoint, &error);
+    let mut answer = agent.run(built).map_err(failed)?;
+    let body = answer.body_mut().with_config().limit(ANSWER_LEN_MAX);
+    let body = body.read_to_vec().map_err(failed)?;
+    out.bytes(&body)?;
+    if !body.ends_with(b"\n") {
+        out.line("")?;
+    }
+    let status = answer.status();
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Failure::refused(format!("refused with status {status}")))
+    }
+}
+
+/// Reads `Name=Value`, `Name=@FILE` and `Name=@-`.
+fn params(texts: &[String]) -> Result<Params, Failure> {
+    let mut params = Params::default();
+    for text in texts {
+        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::usage(
+                "a parameter is not of the form Name=Value (it is not repeated here: it may be a \
+                 secret)",
+            ));
+        };
+        let value = match value.strip_prefix('@') {
+            Some(path) => secret_input::first_line(Path::new(path))?,
+            None => Secret::new(value),
+        };
+        params.push(name.to_owned(), value);
+    }
+    Ok(params)
+}
+
+/// The request as a command for a shell.
+fn curl(endpoint: &Endpoint, request: &SignedRequest) -> String {
+    let mut text = format!("curl --request {}", request.method);
+    for (name, value) in &request.headers {
+        text.push_str(&format!(" --header {}", quoted(&format!("{name}: {value}"))));
+    }
+    if !request.body.expose().is_empty() {
+        text.push_str(&format!(" --data-raw {}", quoted(request.body.expose())));
+    }
+    let url = format!("{}{}", endpoint.base(), request.target.expose());
+    text.push_str(&format!(" {}", quoted(&url)));
+    text
+}
+
+/// A text as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn parameters() {
+        let texts = ["A=1", "B=", "C=x=y"].map(str::to_owned);
+        let found = params(&texts).unwrap();
+        assert_eq!(
+            (found.get("A"), found.get("B"), found.get("C")),
+            (Some("1"), Some(""), Some("x=y"))
+        );
+        for wrong in ["topsecret", "=topsecret"] {
+            let error = params(&[wrong.to_owned()]).err().unwrap();
+            assert!(!error.to_string().contains("topsecret"));
+        }
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -30,7 +30,7 @@ pub(super) fn run(command: InstanceCommand, env: &dyn Env) -> Result<(), Failure
             if out.is_json() {
                 return out.json(&answer.text);
             }
-            let rows: Vec<_> = rows(&answer.value, "instances").iter().map(row).collect();
+            let rows: Vec<_> = rows(&answer.value, "rows").iter().map(row).collect();
             out.table(
                 &["INSTANCE", "NAME", "REGION", "STATE", "TOPOLOGY", "ENGINE", "REVISION"],
                 &rows,
@@ -98,10 +98,10 @@ fn full(path: &Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
 
 fn remove(args: &InstanceArgs, env: &dyn Env) -> Result<(), Failure> {
     let client = Client::from_args(&args.client, env)?;
-    let answer = client.call(Call::new("DELETE", path(&args.id)))?;
+    client.call(Call::new("DELETE", path(&args.id)))?;
     let out = Out::new(args.client.json);
     if out.is_json() {
-        return out.json(&answer.text);
+        return out.json(&json!({ "id": args.id, "removed": true }).to_string());
     }
     out.line(&format!(
         "instance {} is forgotten; its nodes keep the users that they have",

@@ -21,7 +21,7 @@ pub(super) fn run(command: KeyCommand, env: &dyn Env) -> Result<(), Failure> {
             if out.is_json() {
                 return out.json(&answer.text);
             }
-            let rows: Vec<_> = rows(&answer.value, "keys").iter().map(row).collect();
+            let rows: Vec<_> = rows(&answer.value, "rows").iter().map(row).collect();
             out.table(
                 &["ACCESS KEY", "ROLE", "INSTANCES", "STATE", "CREATED", "DESCRIPTION"],
                 &rows,
@@ -29,10 +29,10 @@ pub(super) fn run(command: KeyCommand, env: &dyn Env) -> Result<(), Failure> {
         }
         KeyCommand::Revoke(args) => {
             let client = Client::from_args(&args.client, env)?;
-            let answer = client.call(Call::new("DELETE", format!("/keys/{}", segment(&args.id))))?;
+            client.call(Call::new("DELETE", format!("/keys/{}", segment(&args.id))))?;
             let out = Out::new(args.client.json);
             if out.is_json() {
-                return out.json(&answer.text);
+                return out.json(&json!({ "id": args.id, "revoked": true }).to_string());
             }
             out.line(&format!("key {} is revoked", args.id))
         }

@@ -25,7 +25,7 @@ pub(super) fn run(args: &StatusArgs, env: &dyn Env) -> Result<(), Failure> {
         return out.json(&answer.text);
     }
     if args.instance.is_none() {
-        return all(rows(&answer.value, "instances"), out);
+        return all(rows(&answer.value, "rows"), out);
     }
     let sight: InstanceSight = serde_json::from_value(answer.value)
         .map_err(|error| Failure::refused(format!("the service's answer is not read: {error}")))?;

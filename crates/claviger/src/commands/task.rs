@@ -29,7 +29,7 @@ pub(super) fn run(command: TaskCommand, env: &dyn Env) -> Result<(), Failure> {
             if out.is_json() {
                 return out.json(&answer.text);
             }
-            let rows: Vec<_> = rows(&answer.value, "tasks").iter().map(row).collect();
+            let rows: Vec<_> = rows(&answer.value, "rows").iter().map(row).collect();
             out.table(
                 &["TASK", "KIND", "INSTANCE", "ACCOUNT", "STATE", "CREATED", "FINISHED"],
                 &rows,
