@@ -4,6 +4,7 @@ import importlib
 import json
 
 from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.http import protocol_type
 from protocol import serve
 
 
@@ -13,7 +14,9 @@ def connect(request):
         request["access_key"], request["secret_key"], "cn-hangzhou", port=int(port),
         verify=request["ca"] or None,
     )
-    client.conformance = (host, request["protocol"])
+    # The SDK compares by identity: only its own constant means https.
+    protocol = protocol_type.HTTP if request["protocol"] == "http" else protocol_type.HTTPS
+    client.conformance = (host, protocol)
     return client
 
 

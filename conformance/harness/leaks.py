@@ -50,6 +50,7 @@ def forms(secret):
     return {
         "in clear": raw,
         "in a URL": quote(secret, safe="-_.~").encode(),
+        "in a string to sign": quote(quote(secret, safe="-_.~"), safe="-_.~").encode(),
         "in base64": base64.b64encode(raw),
         "as its sha256": digest.hexdigest().encode(),
         "as its sha256 in bytes": digest.digest(),
