@@ -1,1 +1,40 @@
-//! placeholder
+//! Makes the accounts true on every node: observe, plan, execute, read back.
+//!
+//! Each instance has a driver (`crew`), each node a keeper of its connection (`keeper`). A pass
+//! compiles what is desired (`desired`), compares it with what the node is known to hold
+//! (`marks`), looks where that is not known (`drive`, `sweep`), decides (`plan`, pure), acts and
+//! reads back (`drive`, `default_user`, `legacy`), and tells the store (`conclude`). What is seen
+//! now is on the `board`. The facts of the servers that this relies on are in `docs/engines.md`.
+//!
+//! This is the only room that spells ACL commands; it names no cloud.
+
+mod board;
+mod check;
+mod conclude;
+mod config;
+mod context;
+mod crew;
+mod default_user;
+mod desired;
+mod drive;
+mod driver;
+mod errors;
+mod join;
+mod keeper;
+mod legacy;
+mod link;
+mod marks;
+mod member;
+mod membership;
+mod observe;
+mod plan;
+mod reply;
+mod stats;
+mod sweep;
+mod tls;
+mod topology;
+
+pub use config::FleetConfig;
+pub use driver::Fleet;
+pub use errors::{NodeError, Retry};
+pub use stats::{FleetStats, LATENCY_BUCKETS_MS};

@@ -1,3 +1,20 @@
-//! What the tests stand on: real servers, simulated nodes, a fixed clock.
+//! For tests of the other rooms: real Redis and Valkey servers on free ports, a proxy that breaks
+//! connections, a clock that stands still, a store in memory. A dependency of no room, only of
+//! their tests.
 
-pub mod simnode;
+pub mod clock;
+pub mod engines;
+pub mod fake;
+pub mod memory;
+pub mod proxy;
+pub mod server;
+pub mod session;
+pub mod wait;
+
+pub use clock::{FixedClock, SystemClock};
+pub use engines::{EngineBinary, found_engines};
+pub use memory::MemoryStore;
+pub use proxy::ChaosProxy;
+pub use server::{Keeps, Server, ServerOptions};
+pub use session::Session;
+pub use wait::{eventually, eventually_async};

@@ -1,0 +1,280 @@
+//! What is seen of the instances now, in memory: written by their drivers after each step that
+//! matters, read by `status`, `lacking` and the metrics.
+
+use crate::member::{Member, Standing};
+use crate::stats::FleetStats;
+use claviger_core::engine::Engine;
+use claviger_core::ids::{AccountName, InstanceId, NodeAddress, Revision};
+use claviger_core::instance::{Held, Topology};
+use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SyncState};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A node on the board.
+struct NodeSeat {
+    address: NodeAddress,
+    role: NodeRole,
+    reachable: bool,
+    engine: Option<Engine>,
+    persistence: Persistence,
+    confirmed: Revision,
+    /// Everything up to here was looked at in the last pass.
+    driven: Revision,
+    /// What keeps the node from being driven at all.
+    error: Option<String>,
+    /// What is wrong beside that: its own file cannot be written.
+    warning: Option<String>,
+    issues: Vec<(AccountName, Standing, String)>,
+}
+
+/// An instance on the board.
+#[derive(Default)]
+struct Seat {
+    topology: Option<Topology>,
+    error: Option<String>,
+    nodes: Vec<NodeSeat>,
+    unmanaged: Vec<AccountName>,
+}
+
+/// The board.
+#[derive(Default)]
+pub(crate) struct Board {
+    seats: Mutex<HashMap<InstanceId, Seat>>,
+}
+
+fn seat_of(member: &Member) -> NodeSeat {
+    let record = member.record();
+    NodeSeat {
+        address: record.address,
+        role: record.role,
+        reachable: member.is_ready(),
+        engine: record.engine,
+        persistence: record.persistence,
+        confirmed: member.confirmed,
+        driven: member.driven,
+        error: member.error.as_ref().map(ToString::to_string),
+        warning: member.saving.error.clone(),
+        issues: member
+            .issues
+            .iter()
+            .map(|issue| (issue.account.clone(), issue.standing, issue.reason.clone()))
+            .collect(),
+    }
+}
+
+impl Board {
+    fn lock(&self) -> MutexGuard<'_, HashMap<InstanceId, Seat>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows an instance.
+    pub(crate) fn show<'a>(
+        &self,
+        id: &InstanceId,
+        topology: Option<Topology>,
+        error: Option<String>,
+        members: impl Iterator<Item = &'a Member>,
+        unmanaged: Vec<AccountName>,
+    ) {
+        let seat = Seat {
+            topology,
+            error,
+            nodes: members.map(seat_of).collect(),
+            unmanaged,
+        };
+        self.lock().insert(id.clone(), seat);
+    }
+
+    /// Shows one node of it anew.
+    pub(crate) fn show_node(&self, id: &InstanceId, member: &Member) {
+        if let Some(seat) = self.lock().get_mut(id)
+            && let Some(node) = seat.nodes.iter_mut().find(|n| n.address == member.address)
+        {
+            *node = seat_of(member);
+        }
+    }
+
+    /// It was seen in this life of the service.
+    pub(crate) fn has(&self, id: &InstanceId) -> bool {
+        self.lock()
+            .get(id)
+            .is_some_and(|seat| !seat.nodes.is_empty())
+    }
+
+    /// Forgets it.
+    pub(crate) fn remove(&self, id: &InstanceId) {
+        self.lock().remove(id);
+    }
+
+    /// See [`claviger_core::ports::Fleet::lacking`]. A node that does not answer is not known to
+    /// lack anything.
+    pub(crate) fn lacking(&self, id: &InstanceId) -> Vec<AccountName> {
+        let seats = self.lock();
+        let Some(seat) = seats.get(id) else {
+            return Vec::new();
+        };
+        let mut names: Vec<AccountName> = Vec::new();
+        for node in seat.nodes.iter().filter(|node| node.reachable) {
+            for (name, ..) in &node.issues {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        names
+    }
+
+    /// The instance as seen now; what was not seen yet in this life is taken from `records`.
+    pub(crate) fn sight(&self, held: &Held, records: &[NodeRecord]) -> InstanceSight {
+        let instance = &held.instance;
+        let seats = self.lock();
+        let unseen = Seat {
+            topology: instance.observed_topology,
+            nodes: records.iter().map(unseen).collect(),
+            unmanaged: instance.unmanaged.clone(),
+            ..Seat::default()
+        };
+        let seat = seats
+            .get(&instance.id)
+            .filter(|seat| !seat.nodes.is_empty());
+        let seat = seat.unwrap_or(&unseen);
+        let nodes: Vec<NodeSight> = seat
+            .nodes
+            .iter()
+            .map(|n| n.sight(instance.revision))
+            .collect();
+        let accounts: Vec<AccountSight> = held
+            .accounts
+            .iter()
+            .map(|account| {
+                let open = if account.is_managed() {
+                    seat.account(&account.name, account.revision)
+                } else {
+                    (SyncState::InSync, Vec::new(), None)
+                };
+                let (state, pending_on, reason) = open;
+                AccountSight {
+                    name: account.name.clone(),
+                    privilege: account.privilege,
+                    state,
+                    pending_on,
+                    reason,
+                }
+            })
+            .collect();
+        InstanceSight {
+            instance: instance.id.clone(),
+            topology: seat.topology.or(instance.observed_topology),
+            revision: instance.revision,
+            in_sync: seat.error.is_none()
+                && !nodes.is_empty()
+                && nodes.iter().all(|node| node.in_sync)
+                && accounts.iter().all(|a| a.state == SyncState::InSync),
+            error: seat.error.clone(),
+            nodes,
+            accounts,
+            unmanaged: seat.unmanaged.clone(),
+        }
+    }
+
+    /// Fills in the gauges.
+    pub(crate) fn gauge(&self, stats: &mut FleetStats) {
+        let seats = self.lock();
+        stats.instances = u64::try_from(seats.len()).unwrap_or(u64::MAX);
+        for node in seats.values().flat_map(|seat| &seat.nodes) {
+            let drifted = node.issues.iter().any(|(_, s, _)| *s == Standing::Drifted);
+            let counter = if !node.reachable {
+                &mut stats.nodes_unreachable
+            } else if drifted {
+                &mut stats.nodes_drifted
+            } else if node.issues.is_empty() && node.error.is_none() {
+                &mut stats.nodes_in_sync
+            } else {
+                &mut stats.nodes_pending
+            };
+            *counter += 1;
+        }
+    }
+}
+
+fn unseen(record: &NodeRecord) -> NodeSeat {
+    NodeSeat {
+        address: record.address.clone(),
+        role: record.role,
+        reachable: false,
+        engine: record.engine,
+        persistence: record.persistence,
+        confirmed: record.confirmed,
+        driven: Revision::ZERO,
+        error: Some("not asked yet".into()),
+        warning: None,
+        issues: Vec::new(),
+    }
+}
+
+impl NodeSeat {
+    fn sight(&self, newest: Revision) -> NodeSight {
+        NodeSight {
+            address: self.address.clone(),
+            role: self.role,
+            reachable: self.reachable,
+            engine: self.engine.map(|e| e.to_string()).unwrap_or_default(),
+            persistence: self.persistence,
+            revision: self.confirmed,
+            in_sync: self.reachable
+                && self.error.is_none()
+                && self.issues.is_empty()
+                && self.confirmed >= newest,
+            error: self.error.clone().or_else(|| self.warning.clone()),
+        }
+    }
+}
+
+impl Seat {
+    /// How an account stands: the worst of what the nodes say.
+    fn account(
+        &self,
+        name: &AccountName,
+        revision: Revision,
+    ) -> (SyncState, Vec<NodeAddress>, Option<String>) {
+        let mut worst: Option<(Standing, Option<String>)> = None;
+        let mut pending_on = Vec::new();
+        for node in &self.nodes {
+            let issue = node.issues.iter().find(|(held, ..)| held == name);
+            let open = match issue {
+                Some((_, standing, reason)) => (*standing, Some(reason.clone())),
+                None if !node.reachable || node.driven < revision => {
+                    let why = node
+                        .error
+                        .as_ref()
+                        .map(|e| format!("{}: {e}", node.address));
+                    (Standing::Pending, why)
+                }
+                None => continue,
+            };
+            pending_on.push(node.address.clone());
+            if worst
+                .as_ref()
+                .is_none_or(|(standing, _)| open.0 > *standing)
+            {
+                worst = Some(open);
+            }
+        }
+        match worst {
+            None if self.nodes.is_empty() => {
+                let reason = self.error.clone().or(Some("no node was seen yet".into()));
+                (SyncState::Pending, pending_on, reason)
+            }
+            None => (SyncState::InSync, pending_on, None),
+            Some((standing, reason)) => {
+                let state = match standing {
+                    Standing::Pending => SyncState::Pending,
+                    Standing::Drifted => SyncState::Drifted,
+                    Standing::Failed => SyncState::Failed,
+                };
+                (state, pending_on, reason)
+            }
+        }
+    }
+}

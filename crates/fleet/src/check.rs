@@ -1,0 +1,295 @@
+//! A look at the nodes of an instance that may not be registered yet: do they answer, may the
+//! login do what is needed, how do they keep users, what is dangerous.
+
+use crate::context::Context;
+use crate::errors::NodeError;
+use crate::keeper;
+use crate::link::{self, Access, Batch, Link, Reply};
+use crate::observe::{self, Facts};
+use crate::plan::SCRATCH_PREFIX;
+use crate::reply;
+use crate::topology::{self, Shape};
+use claviger_core::engine::{AclLevel, Engine};
+use claviger_core::ids::{AccountName, Revision};
+use claviger_core::instance::{Instance, NodeSeed};
+use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::password::PasswordDigest;
+use claviger_core::ports::{CheckReport, NodeCheck};
+use claviger_core::secret::Secret;
+
+/// How many users that are not ours are named.
+const UNMANAGED_MAX: usize = 256;
+
+/// What one node showed.
+struct Visit {
+    seed: NodeSeed,
+    facts: Option<Facts>,
+    users: Vec<String>,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Checks the registered nodes and those found through them.
+pub(crate) async fn check(instance: &Instance, context: &Context) -> CheckReport {
+    let mut visits: Vec<Visit> = Vec::new();
+    let mut shape = Shape::Unknown;
+    let mut waiting = instance.seeds.clone();
+    // Each round adds what the last one found; a chain of replicas is short.
+    while !waiting.is_empty() && visits.len() < topology::NODES_MAX {
+        let round = waiting.drain(..).map(|seed| visit(instance, seed, context));
+        visits.extend(crate::join::join_all(round).await);
+        let facts: Vec<&Facts> = visits.iter().filter_map(|v| v.facts.as_ref()).collect();
+        shape = topology::shape(instance.topology, &facts);
+        let found = topology::members(shape, &instance.seeds, facts.into_iter());
+        let new = |seed: &NodeSeed| !visits.iter().any(|v| v.seed.address == seed.address);
+        waiting = found.into_iter().filter(new).collect();
+    }
+    drop_doubles(&mut visits);
+    if let Some(problem) = shape.problem() {
+        for visit in &mut visits {
+            visit.problems.push(problem.to_owned());
+        }
+    }
+    let seen = || visits.iter().filter_map(|visit| visit.facts.as_ref());
+    let leader = seen()
+        .find(|f| f.role == NodeRole::Primary)
+        .or_else(|| seen().next());
+    CheckReport {
+        topology: shape.topology().filter(|_| leader.is_some()),
+        engine: leader.map(|facts| facts.engine),
+        unmanaged: unmanaged(instance, &visits),
+        nodes: visits.into_iter().map(Visit::report).collect(),
+    }
+}
+
+/// The same server under two names: the registered one is kept.
+fn drop_doubles(visits: &mut Vec<Visit>) {
+    let mut known: Vec<String> = Vec::new();
+    visits.retain(|visit| {
+        let Some(facts) = &visit.facts else {
+            return true;
+        };
+        let first = facts.run_id.is_empty() || !known.contains(&facts.run_id);
+        known.push(facts.run_id.clone());
+        first
+    });
+}
+
+fn unmanaged(instance: &Instance, visits: &[Visit]) -> Vec<AccountName> {
+    let own = instance
+        .login
+        .user
+        .as_deref()
+        .unwrap_or(crate::desired::DEFAULT_USER);
+    let mut names: Vec<AccountName> = visits
+        .iter()
+        .flat_map(|visit| &visit.users)
+        .filter(|name| name.as_str() != own && *name != crate::desired::DEFAULT_USER)
+        .filter(|name| !name.starts_with(SCRATCH_PREFIX))
+        .map(|name| AccountName::new(name.as_str()))
+        .collect();
+    names.sort();
+    names.dedup();
+    names.truncate(UNMANAGED_MAX);
+    names
+}
+
+impl Visit {
+    fn report(self) -> NodeCheck {
+        let facts = self.facts.as_ref();
+        NodeCheck {
+            node: NodeRecord {
+                address: self.seed.address,
+                tls: self.seed.tls,
+                role: facts.map_or(NodeRole::Unknown, |facts| facts.role),
+                engine: facts.map(|facts| facts.engine),
+                run_id: facts.map(|facts| facts.run_id.clone()).unwrap_or_default(),
+                persistence: facts.map_or(Persistence::Unknown, |facts| facts.persistence),
+                confirmed: Revision::ZERO,
+                saved: Revision::ZERO,
+            },
+            problems: self.problems,
+            warnings: self.warnings,
+        }
+    }
+}
+
+async fn visit(instance: &Instance, seed: NodeSeed, context: &Context) -> Visit {
+    let access = Access {
+        address: seed.address.clone(),
+        tls: seed.tls,
+        material: instance.tls.clone(),
+        login: instance.login.clone(),
+    };
+    let mut visit = Visit {
+        seed,
+        facts: None,
+        users: Vec::new(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let opened = match context.connects.acquire().await {
+        Ok(_permit) => link::open(&access, &context.config).await,
+        Err(_) => Err(NodeError::Lost),
+    };
+    let result = match opened {
+        Ok((link, mover)) => {
+            tokio::select! {
+                result = look_around(&mut visit, &link, instance) => result,
+                () = mover => Err(NodeError::Lost),
+            }
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        visit.problems.push(error.to_string());
+    }
+    visit
+}
+
+async fn look_around(visit: &mut Visit, link: &Link, instance: &Instance) -> Result<(), NodeError> {
+    let facts = observe::facts(link).await?;
+    let engine = facts.engine;
+    match facts.persistence {
+        Persistence::Volatile => visit.warnings.push(
+            "the server has neither an ACL file nor a configuration file: users are gone after \
+             a restart until claviger puts them back"
+                .into(),
+        ),
+        Persistence::Unknown => visit.warnings.push(
+            "the login may not run CONFIG GET, so how users survive a restart is not known".into(),
+        ),
+        Persistence::Aclfile | Persistence::Config => {}
+    }
+    let persistence = facts.persistence;
+    let replicated = facts.role == NodeRole::Replica || !facts.replicas.is_empty();
+    visit.facts = Some(facts);
+    if engine.acl_level() == AclLevel::None {
+        visit.warnings.push(format!(
+            "{engine} has no users: only the password of the default account can be managed"
+        ));
+        return Ok(());
+    }
+    let own = instance
+        .login
+        .user
+        .as_deref()
+        .unwrap_or(crate::desired::DEFAULT_USER);
+    probe_rights(visit, link).await?;
+    probe_default(visit, link).await?;
+    if engine.acl_level() >= AclLevel::Selectors {
+        probe_dryrun(visit, link, own, persistence, replicated).await?;
+    }
+    note_engine(visit, engine);
+    Ok(())
+}
+
+/// Tries what every change needs, on users that do not exist afterwards.
+async fn probe_rights(visit: &mut Visit, link: &Link) -> Result<(), NodeError> {
+    let scratch = format!("{SCRATCH_PREFIX}{:016x}", keeper::random());
+    let mut batch = Batch::new();
+    batch
+        .word("ACL USERS")
+        .add("ACL SETUSER", [scratch.as_str(), "reset", "off"])
+        .add("ACL GETUSER", [&scratch])
+        .add("CLIENT KILL", ["USER", scratch.as_str()])
+        .add("ACL DELUSER", [&scratch]);
+    let mut replies = link.run(&batch).await?.into_iter();
+    if let Some(Ok(users)) = replies.next() {
+        visit.users = reply::texts(&users).unwrap_or_default();
+    }
+    for (label, reply) in ["ACL SETUSER", "ACL GETUSER", "CLIENT KILL", "ACL DELUSER"]
+        .into_iter()
+        .zip(replies)
+    {
+        match reply {
+            Ok(_) => {}
+            // Whoever is refused as unknown was allowed to ask.
+            Err(NodeError::Said { .. }) if label == "CLIENT KILL" => {}
+            Err(error) => visit.problems.push(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// Looks for an open server, and for a requirepass that no longer says the truth.
+async fn probe_default(visit: &mut Visit, link: &Link) -> Result<(), NodeError> {
+    let mut batch = Batch::new();
+    batch
+        .add("ACL GETUSER", [crate::desired::DEFAULT_USER])
+        .add("CONFIG GET", ["requirepass"]);
+    let mut replies = link.run(&batch).await?.into_iter();
+    let mut next = || -> Reply { replies.next().unwrap_or(Err(NodeError::Lost)) };
+    let Some(user) = next()
+        .ok()
+        .and_then(|value| reply::user(&value).ok().flatten())
+    else {
+        return Ok(());
+    };
+    if user.on && user.nopass {
+        visit.warnings.push(
+            "the default user takes no password: anyone who reaches the server may do anything"
+                .into(),
+        );
+    }
+    let requirepass = next()
+        .ok()
+        .and_then(|value| reply::field(&value, "requirepass"));
+    if let Some(text) = requirepass.filter(|text| !text.is_empty()) {
+        let digest = PasswordDigest::of(&Secret::new(text)).expose_hex();
+        if !user.digests.contains(&digest) {
+            visit.warnings.push(
+                "requirepass is stale: it is not the default user's password, and CONFIG REWRITE \
+                 keeps it in clear text"
+                    .into(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// From 7.0 on the server tells what a user may do.
+async fn probe_dryrun(
+    visit: &mut Visit,
+    link: &Link,
+    own: &str,
+    persistence: Persistence,
+    replicated: bool,
+) -> Result<(), NodeError> {
+    let mut batch = Batch::new();
+    batch
+        .add("ACL DRYRUN", [own, "CONFIG", "REWRITE"])
+        .add("ACL DRYRUN", [own, "ACL", "SAVE"])
+        .add("ACL DRYRUN", [own, "CONFIG", "SET", "masterauth", "x"]);
+    let mut replies = link.run(&batch).await?.into_iter();
+    let mut may = || {
+        let reply = replies.next().unwrap_or(Err(NodeError::Lost));
+        reply.is_ok_and(|value| reply::text(&value).as_deref() == Some("OK"))
+    };
+    let (rewrite, save, set) = (may(), may(), may());
+    match persistence {
+        Persistence::Config if !rewrite => visit
+            .problems
+            .push("the login may not run CONFIG REWRITE, which keeps users over a restart".into()),
+        Persistence::Aclfile if !save => visit
+            .problems
+            .push("the login may not run ACL SAVE, which keeps users over a restart".into()),
+        _ => {}
+    }
+    if replicated && !set {
+        visit.warnings.push(
+            "the login may not run CONFIG SET: the default account's password cannot be changed, \
+             since replicas must learn it"
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+fn note_engine(visit: &mut Visit, engine: Engine) {
+    if engine.acl_level() == AclLevel::Users {
+        visit.warnings.push(format!(
+            "{engine} has no channel rules: every account may use every Pub/Sub channel"
+        ));
+    }
+}

@@ -1,0 +1,145 @@
+//! After a pass: the board is brought up to date, and the store is told what was confirmed and,
+//! if it differs from what it knows, what was seen.
+
+use crate::crew::Crew;
+use crate::desired::Desired;
+use crate::membership::leader;
+use claviger_core::account::Life;
+use claviger_core::ids::AccountName;
+use claviger_core::instance::{Held, InstanceState};
+use claviger_core::ports::{Confirm, Observed, Op, StoreError};
+
+/// How many users that are not ours are kept by name.
+const UNMANAGED_MAX: usize = 256;
+
+impl Crew {
+    /// Shows the instance on the board.
+    pub(crate) fn show(&self) {
+        self.context.board.show(
+            &self.id,
+            self.shape.topology(),
+            self.shape.problem().map(str::to_owned),
+            self.members.iter(),
+            self.unmanaged(),
+        );
+    }
+
+    fn unmanaged(&self) -> Vec<AccountName> {
+        let mut names: Vec<AccountName> = Vec::new();
+        for member in &self.members {
+            names.extend(member.unmanaged.iter().cloned());
+        }
+        names.sort();
+        names.dedup();
+        names.truncate(UNMANAGED_MAX);
+        names
+    }
+
+    /// Tells the store; true when every account is confirmed on every node.
+    pub(crate) async fn conclude(&mut self, held: &Held, desired: &Desired, sweep: bool) -> bool {
+        let complete = self.shape.problem().is_none()
+            && !self.members.is_empty()
+            && self
+                .members
+                .iter()
+                .all(|m| m.is_ready() && m.error.is_none() && m.driven >= desired.revision);
+        let confirm = self.confirmations(desired, complete);
+        let mut ops = Vec::new();
+        if !confirm.accounts.is_empty() || !confirm.gone.is_empty() {
+            ops.push(Op::Confirm(
+                self.id.clone(),
+                confirm,
+                self.context.clock.now(),
+            ));
+        }
+        let clean = complete && self.members.iter().all(|member| member.issues.is_empty());
+        let observed = self.observation(held, sweep || !clean);
+        if let Some(observed) = &observed {
+            ops.push(Op::Observe(observed.clone()));
+        }
+        if !ops.is_empty() {
+            match self.context.store.apply(ops, None).await {
+                Ok(()) => {
+                    if observed.is_some() {
+                        self.told = observed;
+                    }
+                }
+                // Removed meanwhile: the next pass sees it.
+                Err(StoreError::NotFound) => return false,
+                Err(error) => {
+                    tracing::error!(instance = %self.id, "cannot record confirmations: {error}");
+                    self.retry_soon();
+                    return false;
+                }
+            }
+        }
+        if clean {
+            self.seen = desired.revision;
+        }
+        clean
+    }
+
+    /// What is confirmed and not known to the store as such.
+    fn confirmations(&self, desired: &Desired, complete: bool) -> Confirm {
+        let mut confirm = Confirm::default();
+        for standing in &desired.standings {
+            let open = || {
+                let mut issues = self.members.iter().flat_map(|member| &member.issues);
+                issues.any(|issue| issue.account == standing.name)
+            };
+            if !(standing.unmanaged || (complete && !open())) {
+                continue;
+            }
+            match standing.life {
+                Life::Deleting => confirm.gone.push((standing.id, standing.revision)),
+                // Also what was confirmed when it was accepted, once: a task may wait for it.
+                Life::Live if !standing.confirmed || standing.revision > self.seen => {
+                    confirm.accounts.push((standing.id, standing.revision));
+                }
+                Life::Live => {}
+            }
+        }
+        confirm
+    }
+
+    /// What was seen, if the store does not know it. How far each node has come is only worth a
+    /// write of its own when `exact`: in between, confirmations say the same.
+    fn observation(&self, held: &Held, exact: bool) -> Option<Observed> {
+        let topology = self.shape.topology()?;
+        if self.shape.problem().is_some() || !self.members.iter().any(|m| m.facts.is_some()) {
+            return None;
+        }
+        let some_ready = self.members.iter().any(crate::member::Member::is_ready);
+        let observed = Observed {
+            instance: self.id.clone(),
+            topology,
+            engine: leader(&self.members).map(|facts| facts.engine),
+            unmanaged: if some_ready {
+                self.unmanaged()
+            } else {
+                held.instance.unmanaged.clone()
+            },
+            nodes: self
+                .members
+                .iter()
+                .map(crate::member::Member::record)
+                .collect(),
+        };
+        let registering = held.instance.state == InstanceState::Registering;
+        let same = self.told.as_ref().is_some_and(|told| {
+            told.topology == observed.topology
+                && told.engine == observed.engine
+                && told.unmanaged == observed.unmanaged
+                && told.nodes.len() == observed.nodes.len()
+                && told.nodes.iter().zip(&observed.nodes).all(|(told, now)| {
+                    let mut told = told.clone();
+                    if !exact {
+                        told.confirmed = now.confirmed;
+                        told.saved = now.saved;
+                    }
+                    told == *now
+                })
+        });
+        (registering || !same).then_some(observed)
+    }
+}

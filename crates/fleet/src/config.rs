@@ -1,0 +1,43 @@
+//! The settings of the driving of nodes.
+
+use std::time::Duration;
+
+/// How nodes are driven. Every wait and every number of things at once is bounded here.
+#[derive(Clone, Debug)]
+pub struct FleetConfig {
+    /// The slow full check of every node; a tenth of it is jitter.
+    pub sweep_interval: Duration,
+    /// For connecting, and again for logging in.
+    pub connect_deadline: Duration,
+    /// For one batch of commands.
+    pub command_deadline: Duration,
+    /// The first wait before a dead node is tried again; it doubles.
+    pub backoff_first: Duration,
+    /// The longest wait before a dead node is tried again.
+    pub backoff_most: Duration,
+    /// Instances driven at once after changes of users; the same number again for sweeps.
+    pub reconciles_max: usize,
+    /// Connections being opened at once.
+    pub connects_max: usize,
+    /// The least time between two writes of a node's own file.
+    pub save_interval: Duration,
+    /// How long a replica is kept as a member that no longer answers and that no primary lists:
+    /// it still holds users, and may come back.
+    pub unlisted_keep: Duration,
+}
+
+impl Default for FleetConfig {
+    fn default() -> Self {
+        Self {
+            sweep_interval: Duration::from_secs(30),
+            connect_deadline: Duration::from_secs(2),
+            command_deadline: Duration::from_secs(3),
+            backoff_first: Duration::from_millis(100),
+            backoff_most: Duration::from_secs(5),
+            reconciles_max: 32,
+            connects_max: 32,
+            save_interval: Duration::from_secs(1),
+            unlisted_keep: Duration::from_secs(24 * 3600),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The server's own user, once its password is set through us.
+//!
+//! Replicas log in to their primary as this user, and so may we, so its password changes in
+//! three stages over the whole instance: the new one is added beside the old ones on every node;
+//! every replica is told to use it; and only when both are true on every node do the old ones
+//! go. While a node is away the old password stays valid on the others. The user's rules are
+//! left as they are.
+
+use crate::context::Context;
+use crate::desired::{DEFAULT_USER, DefaultWanted, Desired};
+use crate::drive;
+use crate::errors::NodeError;
+use crate::join::join_all;
+use crate::legacy;
+use crate::link::{Batch, Link};
+use crate::marks::{GONE, Mark};
+use crate::member::{Issue, Member, Standing};
+use crate::plan::{Look, Seen};
+use crate::reply;
+use crate::stats::count;
+use claviger_core::node::NodeRole;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// What is wanted of the default user in this pass.
+pub(crate) struct Turn<'a> {
+    pub(crate) wanted: &'a DefaultWanted,
+    pub(crate) digest: String,
+    pub(crate) key: u64,
+    pub(crate) print: u64,
+    /// There are replicas, which log in to a primary.
+    pub(crate) replicated: bool,
+}
+
+impl Turn<'_> {
+    pub(crate) fn issue(&self, standing: Standing, reason: String) -> Issue {
+        Issue {
+            account: self.wanted.account.clone(),
+            key: self.key,
+            revision: self.wanted.revision,
+            standing,
+            reason,
+        }
+    }
+
+    fn is_confirmed(&self, member: &Member) -> bool {
+        !member.default_suspect
+            && member
+                .marks
+                .get(self.key)
+                .is_some_and(|mark| mark.print == self.print)
+    }
+
+    /// Records that the node holds exactly what is wanted.
+    pub(crate) fn confirm(&self, member: &mut Member) {
+        member.marks.put(Mark {
+            name: self.key,
+            id: 0,
+            print: self.print,
+            line: std::mem::take(&mut member.default_line),
+        });
+        member.default_suspect = false;
+        member.default_staged = Some(self.print);
+        member.settle(self.key, None);
+    }
+}
+
+/// Brings the default user as far as it can go in this pass.
+pub(crate) async fn advance(members: &mut [Member], desired: &Desired, context: &Context) {
+    let Some(wanted) = &desired.default else {
+        return;
+    };
+    let mut hasher = context.salt.build_hasher();
+    wanted.digest.expose_bytes().hash(&mut hasher);
+    let turn = Turn {
+        wanted,
+        digest: wanted.digest.expose_hex(),
+        key: context.salt.hash_one(DEFAULT_USER),
+        print: hasher.finish().max(GONE + 1),
+        replicated: members.len() > 1 || members.iter().any(|m| m.role() == NodeRole::Replica),
+    };
+    let open = |member: &&mut Member| {
+        member.is_ready() && member.error.is_none() && !turn.is_confirmed(member)
+    };
+    if members.iter_mut().filter(open).count() == 0 {
+        return;
+    }
+    let staging = members.iter_mut().filter(open);
+    join_all(staging.map(|member| run_stage(member, &turn, context, false))).await;
+    // Once every node had this password, none depends on an older one any more.
+    let missing = members.iter().find(|member| {
+        let staged = member.default_staged == Some(turn.print);
+        !member.is_ready() || member.error.is_some() || !staged
+    });
+    match missing {
+        Some(missing) if !turn.wanted.confirmed => {
+            let reason = format!(
+                "the former password stays valid until every node has the new one; waiting for {}",
+                missing.address
+            );
+            for member in members.iter_mut().filter(open) {
+                if !member.issues.iter().any(|issue| issue.key == turn.key) {
+                    member
+                        .issues
+                        .push(turn.issue(Standing::Pending, reason.clone()));
+                }
+            }
+        }
+        _ => {
+            let last = members.iter_mut().filter(open);
+            join_all(last.map(|member| run_stage(member, &turn, context, true))).await;
+        }
+    }
+}
+
+async fn run_stage(member: &mut Member, turn: &Turn<'_>, context: &Context, last: bool) {
+    let Some(link) = member.link.clone() else {
+        return;
+    };
+    let result = match (drive::has_users(member), last) {
+        (true, false) => prepare(member, &link, turn, context).await,
+        (true, true) => finish(member, &link, turn, context).await,
+        (false, false) => legacy::prepare(member, &link, turn).await,
+        (false, true) => legacy::finish(member, &link, turn).await,
+    };
+    match result {
+        Ok(()) => {}
+        Err(error @ (NodeError::Said { .. } | NodeError::Denied { .. })) => {
+            let reason = format!("{}: {error}", member.address);
+            let issue = turn.issue(Standing::Failed, reason);
+            member.settle(turn.key, Some(issue));
+        }
+        Err(error) => member.error = Some(error),
+    }
+}
+
+fn holds(seen: &Seen, digest: &str) -> bool {
+    seen.on && !seen.nopass && seen.digests.len() == 1 && seen.digests.contains(digest)
+}
+
+/// The new password beside the old ones, and replicas told of it.
+async fn prepare(
+    member: &mut Member,
+    link: &Link,
+    turn: &Turn<'_>,
+    context: &Context,
+) -> Result<(), NodeError> {
+    let mut batch = Batch::new();
+    batch.add("ACL GETUSER", [DEFAULT_USER]);
+    let mut replies = link.run(&batch).await?.into_iter();
+    let look = drive::seen(replies.next().unwrap_or(Err(NodeError::Lost)), context)?;
+    let Look::Present(seen) = look else {
+        return Err(NodeError::Garbage("ACL GETUSER"));
+    };
+    let was_confirmed = member
+        .marks
+        .get(turn.key)
+        .is_some_and(|mark| mark.print == turn.print);
+    let right = holds(&seen, &turn.digest);
+    if was_confirmed && !right {
+        count(&context.stats.repairs);
+        tracing::warn!(node = %member.address, "the default user was changed; putting it right");
+        let reason = format!("the default user was changed on {}", member.address);
+        member.settle(turn.key, Some(turn.issue(Standing::Drifted, reason)));
+    }
+    let has = seen.on && !seen.nopass && seen.digests.contains(&turn.digest);
+    if !has {
+        let digest = format!("#{}", turn.digest);
+        let mut batch = Batch::new();
+        batch.add("ACL SETUSER", [DEFAULT_USER, "on", &digest]);
+        member.saving.wanted = true;
+        link.run(&batch)
+            .await?
+            .pop()
+            .unwrap_or(Err(NodeError::Lost))?;
+    }
+    if turn.replicated {
+        replication_login(member, link, turn).await?;
+    }
+    member.default_staged = Some(turn.print);
+    if right {
+        turn.confirm(member);
+    } else if !was_confirmed {
+        member.settle(turn.key, None);
+    }
+    Ok(())
+}
+
+/// Tells a node with which password to log in to its primary, if it does so as the default user.
+/// A primary is told as well: it may be the next replica.
+pub(crate) async fn replication_login(
+    member: &mut Member,
+    link: &Link,
+    turn: &Turn<'_>,
+) -> Result<(), NodeError> {
+    let Some(password) = &turn.wanted.password else {
+        return Ok(());
+    };
+    let mut batch = Batch::new();
+    batch
+        .add("CONFIG GET", ["masteruser"])
+        .add("CONFIG GET", ["masterauth"]);
+    let mut replies = link.run(&batch).await?.into_iter();
+    let mut get = |name| -> Result<Option<String>, NodeError> {
+        let value = replies.next().unwrap_or(Err(NodeError::Lost))?;
+        Ok(reply::field(&value, name))
+    };
+    // Below 6.0 there is no masteruser; later it is empty when none is set.
+    let user = get("masteruser")?.unwrap_or_default();
+    let auth = claviger_core::secret::Secret::new(get("masterauth")?.unwrap_or_default());
+    if !(user.is_empty() || user == DEFAULT_USER) || auth.same_as(password) {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    batch.add("CONFIG SET", ["masterauth", password.expose()]);
+    let rewrite = member.facts.as_ref().is_some_and(|facts| facts.config_file);
+    if rewrite {
+        batch.word("CONFIG REWRITE");
+    }
+    let mut replies = link.run(&batch).await?.into_iter();
+    match replies.next().unwrap_or(Err(NodeError::Lost)) {
+        Ok(_) => {}
+        // It matters there only after a failover.
+        Err(NodeError::Denied { .. }) if member.role() == NodeRole::Primary => return Ok(()),
+        Err(error) => return Err(error),
+    }
+    if let Some(Err(error)) = replies.next() {
+        member.saving.error = Some(format!("masterauth not saved: {error}"));
+    }
+    Ok(())
+}
+
+/// The old passwords go.
+async fn finish(
+    member: &mut Member,
+    link: &Link,
+    turn: &Turn<'_>,
+    context: &Context,
+) -> Result<(), NodeError> {
+    let digest = format!("#{}", turn.digest);
+    let mut batch = Batch::new();
+    batch
+        .add("ACL SETUSER", [DEFAULT_USER, "on", "resetpass", &digest])
+        .add("ACL GETUSER", [DEFAULT_USER]);
+    member.saving.wanted = true;
+    let mut replies = link.run(&batch).await?.into_iter();
+    let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
+    next()?;
+    match drive::seen(next(), context)? {
+        Look::Present(seen) if holds(&seen, &turn.digest) => {
+            member.default_line = 0;
+            turn.confirm(member);
+        }
+        _ => {
+            let reason = format!(
+                "the default user differs on {} after it was written",
+                member.address
+            );
+            member.settle(turn.key, Some(turn.issue(Standing::Pending, reason)));
+        }
+    }
+    Ok(())
+}

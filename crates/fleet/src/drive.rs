@@ -1,0 +1,450 @@
+//! Bringing one node to what is desired: look, decide, act, read back.
+
+use crate::context::Context;
+use crate::desired::{Desired, Rule, Wanted};
+use crate::errors::{NodeError, Retry};
+use crate::link::{Batch, Link, Reply};
+use crate::marks::{GONE, Mark};
+use crate::member::{Issue, Member, Standing};
+use crate::plan::{self, Action, Claim, Look, Seen, Step, Target};
+use crate::stats::count;
+use crate::{keeper, legacy, reply, sweep};
+use claviger_core::account::Life;
+use claviger_core::acl_equal::UserSeen;
+use claviger_core::engine::AclLevel;
+use claviger_core::ids::Revision;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Users handled in one batch; a user takes at most four commands, a rule three.
+const USERS_AT_ONCE: usize = 16;
+
+/// One user to look at, or to write.
+struct Job<'a> {
+    want: &'a Wanted,
+    rule: Arc<Rule>,
+    digest: String,
+    print: u64,
+    claim: Claim,
+    /// It was confirmed before, so a difference is someone's doing.
+    was_confirmed: bool,
+    look: Option<Look>,
+    action: Action,
+}
+
+impl Job<'_> {
+    fn target<'s>(&'s self, member: &Member) -> Target<'s> {
+        Target {
+            name: self.want.name.as_str(),
+            digest: &self.digest,
+            rules: member.rendering(self.rule.key),
+            gone: self.want.life == Life::Deleting,
+            claim: self.claim,
+        }
+    }
+
+    fn issue(&self, standing: Standing, reason: String) -> Issue {
+        Issue {
+            account: self.want.account.clone(),
+            key: self.want.key,
+            revision: self.want.revision,
+            standing,
+            reason,
+        }
+    }
+}
+
+/// What a sweep found worth a closer look (short forms of names), and the present lines of
+/// ACL LIST.
+#[derive(Default)]
+pub(crate) struct Suspects {
+    pub(crate) names: Vec<u64>,
+    pub(crate) lines: HashMap<u64, u64>,
+}
+
+/// One pass over one node; what stands in the way as a whole becomes the member's error.
+pub(crate) async fn node(
+    member: &mut Member,
+    desired: &Desired,
+    context: &Context,
+    sweep: bool,
+    told: &(dyn Fn(&Member) + Sync),
+) {
+    let result = if has_users(member) {
+        let suspects = if sweep || member.unswept {
+            sweep::suspects(member, desired, context).await
+        } else {
+            Ok(Suspects::default())
+        };
+        match suspects {
+            Ok(suspects) => users(member, desired, context, &suspects, told).await,
+            Err(error) => Err(error),
+        }
+    } else {
+        legacy::users(member, desired, context);
+        Ok(())
+    };
+    member.error = result.err();
+}
+
+/// Makes the users of one node what they should be. `told` is called with the member once drift
+/// is found, before it is repaired.
+///
+/// # Errors
+/// When the node as a whole cannot be driven now. What concerns single users is in its issues.
+async fn users(
+    member: &mut Member,
+    desired: &Desired,
+    context: &Context,
+    suspects: &Suspects,
+    told: &(dyn Fn(&Member) + Sync),
+) -> Result<(), NodeError> {
+    let Some(link) = member.link.clone() else {
+        return Err(NodeError::Lost);
+    };
+    let mut jobs = jobs(member, desired, context, suspects);
+    for jobs in jobs.chunks_mut(USERS_AT_ONCE) {
+        look(member, &link, jobs, context).await?;
+        let mut drift = false;
+        for job in jobs.iter_mut() {
+            drift |= judge(member, job, &desired.own_user, suspects, context);
+        }
+        if drift {
+            told(member);
+        }
+        act(member, &link, jobs, context).await?;
+    }
+    Ok(())
+}
+
+/// The users that are not known to be right.
+fn jobs<'a>(
+    member: &mut Member,
+    desired: &'a Desired,
+    context: &Context,
+    suspects: &Suspects,
+) -> Vec<Job<'a>> {
+    let Some(engine) = member.facts.as_ref().map(|facts| facts.engine) else {
+        return Vec::new();
+    };
+    let default = context.salt.hash_one(crate::desired::DEFAULT_USER);
+    let known = |key: u64| key == default || desired.wants.iter().any(|want| want.key == key);
+    member.marks.retain(known);
+    member.issues.retain(|issue| known(issue.key));
+    let before = member
+        .stored
+        .as_ref()
+        .map_or(Revision::ZERO, |r| r.confirmed);
+    let before = before.max(member.confirmed);
+    let mut jobs = Vec::new();
+    for want in &desired.wants {
+        let rule = context
+            .rules
+            .rule(want.rights, &desired.roles, engine, &context.salt);
+        let print = match want.life {
+            Life::Live => print(want, &rule, context),
+            Life::Deleting => GONE,
+        };
+        let mark = member.marks.get(want.key).copied();
+        let same = mark.is_some_and(|mark| mark.id == want.id_key);
+        let right = same && mark.is_some_and(|mark| mark.print == print);
+        if right && !suspects.names.contains(&want.key) {
+            continue;
+        }
+        let confirmed_here =
+            same || want.confirmed > Revision::ZERO || before >= want.created_revision;
+        jobs.push(Job {
+            digest: want.digest.expose_hex(),
+            print,
+            claim: Claim {
+                ours: mark.is_some() || confirmed_here || want.replaces,
+                foreign: member.foreign.contains(&want.key),
+                modified: want.revision != want.created_revision,
+                end_sessions: want.replaces && !confirmed_here,
+            },
+            was_confirmed: right || (mark.is_none() && before >= want.revision),
+            // Known to be ours and known to be out of date: no need to look first.
+            look: (mark.is_some() && !right).then_some(Look::Skipped),
+            action: Action::Nothing,
+            want,
+            rule,
+        });
+    }
+    jobs
+}
+
+fn print(want: &Wanted, rule: &Rule, context: &Context) -> u64 {
+    let mut hasher = context.salt.build_hasher();
+    want.digest.expose_bytes().hash(&mut hasher);
+    rule.key.hash(&mut hasher);
+    hasher.finish().max(GONE + 1)
+}
+
+/// Asks for a user.
+fn add_get(batch: &mut Batch, name: &str) {
+    batch.add("ACL GETUSER", [name]);
+}
+
+/// Adds what shows how this node renders a rule: a scratch user that cannot log in gets it, is
+/// described, and goes away, before anything else runs.
+fn add_scratch(batch: &mut Batch, rule: &Rule) {
+    let name = format!("{}{:016x}", plan::SCRATCH_PREFIX, keeper::random());
+    let start = [name.as_str(), "reset", "off"];
+    batch.add(
+        "ACL SETUSER",
+        start
+            .into_iter()
+            .chain(rule.tokens.iter().map(String::as_str)),
+    );
+    add_get(batch, &name);
+    batch.add("ACL DELUSER", [&name]);
+}
+
+/// The rules among the jobs that this node has not rendered yet.
+fn unrendered(member: &Member, jobs: &[Job<'_>]) -> Vec<Arc<Rule>> {
+    let mut rules: Vec<Arc<Rule>> = Vec::new();
+    for job in jobs {
+        let known = member.rendering(job.rule.key).is_some();
+        if !known && !rules.iter().any(|rule| rule.key == job.rule.key) {
+            rules.push(Arc::clone(&job.rule));
+        }
+    }
+    rules
+}
+
+type Replies = std::vec::IntoIter<Reply>;
+
+fn next(replies: &mut Replies) -> Reply {
+    replies.next().unwrap_or(Err(NodeError::Lost))
+}
+
+/// An error that concerns one command, not the whole node, is handed back as a value.
+fn passable<T>(result: Result<T, NodeError>) -> Result<Result<T, NodeError>, NodeError> {
+    match result {
+        Err(error @ NodeError::Denied { .. }) => Err(error),
+        Err(error) if error.retry() == Retry::Sweep => Ok(Err(error)),
+        Err(error) => Err(error),
+        Ok(value) => Ok(Ok(value)),
+    }
+}
+
+fn take_renderings(
+    member: &mut Member,
+    rules: &[Arc<Rule>],
+    replies: &mut Replies,
+    context: &Context,
+) -> Result<(), NodeError> {
+    for rule in rules {
+        // A rule that the node refuses shows again, with its reason, when the account is written.
+        let set = passable(next(replies))?;
+        let shown = passable(next(replies))?;
+        let _ = passable(next(replies))?;
+        if let (Ok(_), Ok(value)) = (set, shown)
+            && let Some(user) = reply::user(&value)?
+        {
+            let text = rendering(&user, context);
+            member.renderings.push((rule.key, text));
+        }
+    }
+    Ok(())
+}
+
+/// The short form of a user's rules as a node renders them.
+fn rendering(user: &UserSeen, context: &Context) -> u64 {
+    let mut hasher = context.salt.build_hasher();
+    reply::hash_rules(&user.rules, &mut hasher);
+    hasher.finish()
+}
+
+/// From an answer to ACL GETUSER.
+pub(crate) fn seen(reply: Reply, context: &Context) -> Result<Look, NodeError> {
+    Ok(match reply::user(&reply?)? {
+        None => Look::Absent,
+        Some(user) => Look::Present(Seen {
+            on: user.on,
+            nopass: user.nopass,
+            rules: rendering(&user, context),
+            digests: user.digests,
+        }),
+    })
+}
+
+/// Reads the users that are not known well enough.
+async fn look(
+    member: &mut Member,
+    link: &Link,
+    jobs: &mut [Job<'_>],
+    context: &Context,
+) -> Result<(), NodeError> {
+    if jobs.iter().all(|job| job.look.is_some()) {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    let rules = unrendered(member, jobs);
+    for rule in &rules {
+        add_scratch(&mut batch, rule);
+    }
+    for job in jobs.iter().filter(|job| job.look.is_none()) {
+        add_get(&mut batch, job.want.name.as_str());
+    }
+    let mut replies = link.run(&batch).await?.into_iter();
+    take_renderings(member, &rules, &mut replies, context)?;
+    for job in jobs.iter_mut().filter(|job| job.look.is_none()) {
+        job.look = Some(seen(next(&mut replies), context)?);
+    }
+    Ok(())
+}
+
+/// Decides on a user and notes what that says of the node; true if it was found changed.
+fn judge(
+    member: &mut Member,
+    job: &mut Job<'_>,
+    own_user: &str,
+    suspects: &Suspects,
+    context: &Context,
+) -> bool {
+    let look = job.look.take().unwrap_or(Look::Skipped);
+    let target = job.target(member);
+    let action = plan::decide(&target, &look, own_user);
+    let differs = plan::difference(&target, &look);
+    job.action = action;
+    let name = job.want.name.as_str();
+    let issue = match action {
+        Action::Nothing => {
+            let line = suspects.lines.get(&job.want.key).copied().unwrap_or(0);
+            confirm(member, job, line);
+            return false;
+        }
+        Action::Clash => {
+            member.foreign.insert(job.want.key);
+            let reason = format!(
+                "a user named {name} exists on {} and is not managed by claviger; it was left alone",
+                member.address
+            );
+            job.issue(Standing::Failed, reason)
+        }
+        Action::Refuse(reason) => job.issue(Standing::Failed, reason.to_owned()),
+        Action::Set | Action::Replace | Action::Remove => {
+            member.foreign.remove(&job.want.key);
+            if job.was_confirmed && look != Look::Skipped {
+                count(&context.stats.repairs);
+                tracing::warn!(
+                    node = %member.address, user = name, "user {name} {differs}; putting it right"
+                );
+                let reason = format!("{name} {differs} on {}", member.address);
+                let issue = job.issue(Standing::Drifted, reason);
+                member.settle(job.want.key, Some(issue));
+                return true;
+            }
+            job.issue(
+                Standing::Pending,
+                format!("{name} {differs} on {}", member.address),
+            )
+        }
+    };
+    member.settle(job.want.key, Some(issue));
+    false
+}
+
+fn confirm(member: &mut Member, job: &Job<'_>, line: u64) {
+    member.settle(job.want.key, None);
+    member.marks.put(Mark {
+        name: job.want.key,
+        id: job.want.id_key,
+        print: job.print,
+        line,
+    });
+}
+
+/// Writes what has to be written, and reads it back in the same round trip.
+async fn act(
+    member: &mut Member,
+    link: &Link,
+    jobs: &[Job<'_>],
+    context: &Context,
+) -> Result<(), NodeError> {
+    let todo: Vec<&Job<'_>> = jobs
+        .iter()
+        .filter(|job| !job.action.steps().is_empty())
+        .collect();
+    if todo.is_empty() {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    let rules = unrendered(member, jobs);
+    for rule in &rules {
+        add_scratch(&mut batch, rule);
+    }
+    for job in &todo {
+        let name = job.want.name.as_str();
+        for step in job.action.steps() {
+            match step {
+                Step::Kill => batch.add("CLIENT KILL", ["USER", name]),
+                Step::Delete => batch.add("ACL DELUSER", [name]),
+                Step::Set => {
+                    let digest = format!("#{}", job.digest);
+                    let start = [name, "reset", "on", digest.as_str()];
+                    let rules = job.rule.tokens.iter().map(String::as_str);
+                    batch.add("ACL SETUSER", start.into_iter().chain(rules))
+                }
+            };
+        }
+        add_get(&mut batch, name);
+    }
+    member.saving.wanted = true;
+    let mut replies = link.run(&batch).await?.into_iter();
+    take_renderings(member, &rules, &mut replies, context)?;
+    for job in todo {
+        let mut refusal = None;
+        for step in job.action.steps() {
+            let answer = passable(next(&mut replies));
+            match (step, answer) {
+                // No such user, or no right to end sessions: DELUSER ends them as well.
+                (Step::Kill, Ok(_) | Err(NodeError::Denied { .. })) => {}
+                (_, Ok(Err(error))) => refusal = Some(error),
+                (_, Err(error)) => return Err(error),
+                (_, Ok(Ok(_))) => {}
+            }
+        }
+        let look = seen(next(&mut replies), context)?;
+        read_back(member, job, &look, refusal);
+    }
+    Ok(())
+}
+
+/// Compares what the node now holds with what it should.
+fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<NodeError>) {
+    let target = job.target(member);
+    let right = match look {
+        Look::Present(seen) => !target.gone && plan::holds(&target, seen),
+        Look::Absent => target.gone,
+        Look::Skipped => false,
+    };
+    if right {
+        confirm(member, job, 0);
+        return;
+    }
+    member.marks.remove(job.want.key);
+    let name = job.want.name.as_str();
+    let (standing, reason) = match refusal {
+        Some(error) => (Standing::Failed, format!("{}: {error}", member.address)),
+        None => {
+            let differs = plan::difference(&target, look);
+            let reason = format!(
+                "{name} {differs} on {} after it was written",
+                member.address
+            );
+            (Standing::Pending, reason)
+        }
+    };
+    member.settle(job.want.key, Some(job.issue(standing, reason)));
+}
+
+/// The server knows users at all.
+pub(crate) fn has_users(member: &Member) -> bool {
+    member
+        .facts
+        .as_ref()
+        .is_some_and(|facts| facts.engine.acl_level() > AclLevel::None)
+}

@@ -1,0 +1,206 @@
+//! What can go wrong with a node, in words that an operator can act on. Never a secret: texts of
+//! the server are cut before anything that could be a password or its digest.
+
+use std::io;
+use thiserror::Error;
+
+/// What to do after an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The connection is of no use any more: make another one, after a growing wait.
+    Reconnect,
+    /// The connection is fine; ask again at the next pass.
+    NextPass,
+    /// Nothing changes until someone changes something on the node; the sweep looks again.
+    Sweep,
+}
+
+/// Why a node could not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NodeError {
+    /// The name leads nowhere, or the address is not `host:port`.
+    #[error("the address cannot be resolved")]
+    Unresolvable,
+    /// Nothing listens there.
+    #[error("connection refused")]
+    Refused,
+    /// Any other failure of the network.
+    #[error("network: {0}")]
+    Network(String),
+    /// No answer in time.
+    #[error("no answer within {millis} ms ({what})")]
+    Timeout {
+        /// What was waited for.
+        what: &'static str,
+        /// How long, in milliseconds.
+        millis: u64,
+    },
+    /// The connection ended.
+    #[error("connection lost")]
+    Lost,
+    /// The TLS session could not be made.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// None of the known passwords is accepted.
+    #[error("the node refuses the login of user {user:?}")]
+    LoginRefused {
+        /// Whose login.
+        user: String,
+    },
+    /// The node wants a login and none is configured.
+    #[error("the node requires a login and none is configured")]
+    LoginRequired,
+    /// The login lacks a right.
+    #[error("the login may not run {command}")]
+    Denied {
+        /// The command.
+        command: String,
+    },
+    /// Still starting.
+    #[error("the server is loading its data")]
+    Loading,
+    /// A replica that takes no such command.
+    #[error("the server is read-only")]
+    ReadOnly,
+    /// A replica without its primary that serves no stale data.
+    #[error("the replica has lost its primary and refuses to answer")]
+    PrimaryDown,
+    /// Its memory limit is reached.
+    #[error("the server is out of memory")]
+    OutOfMemory,
+    /// It takes no further client.
+    #[error("the server takes no further client")]
+    TooManyClients,
+    /// What came back is not what this command answers.
+    #[error("the answer to {0} makes no sense; is this a Redis or Valkey server?")]
+    Garbage(&'static str),
+    /// Anything else that the server said.
+    #[error("{command} failed: {text}")]
+    Said {
+        /// The command, without arguments.
+        command: String,
+        /// The server's words, without what might be secret.
+        text: String,
+    },
+}
+
+impl NodeError {
+    /// What to do now.
+    pub fn retry(&self) -> Retry {
+        match self {
+            NodeError::Unresolvable
+            | NodeError::Refused
+            | NodeError::Network(_)
+            | NodeError::Timeout { .. }
+            | NodeError::Lost
+            | NodeError::Tls(_)
+            | NodeError::LoginRefused { .. }
+            | NodeError::LoginRequired
+            | NodeError::TooManyClients
+            | NodeError::Garbage(_) => Retry::Reconnect,
+            NodeError::Loading | NodeError::OutOfMemory | NodeError::PrimaryDown => Retry::NextPass,
+            NodeError::ReadOnly | NodeError::Denied { .. } | NodeError::Said { .. } => Retry::Sweep,
+        }
+    }
+
+    /// From the operating system's word on a connection.
+    pub(crate) fn from_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused => NodeError::Refused,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted => NodeError::Lost,
+            io::ErrorKind::InvalidInput | io::ErrorKind::NotFound => NodeError::Unresolvable,
+            kind if error
+                .get_ref()
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) =>
+            {
+                let _ = kind;
+                NodeError::Tls(error.to_string())
+            }
+            kind => match error.raw_os_error() {
+                // getaddrinfo failures carry no kind of their own.
+                None => NodeError::Unresolvable,
+                Some(_) => NodeError::Network(kind.to_string()),
+            },
+        }
+    }
+
+    /// From an error reply: its code (`NOPERM`), and the rest of the line.
+    pub(crate) fn from_reply(command: &str, code: &str, detail: &str) -> Self {
+        match code {
+            "NOPERM" => NodeError::Denied {
+                command: command.to_owned(),
+            },
+            "NOAUTH" => NodeError::LoginRequired,
+            "WRONGPASS" => NodeError::LoginRefused {
+                user: String::new(),
+            },
+            "LOADING" => NodeError::Loading,
+            "READONLY" => NodeError::ReadOnly,
+            "MASTERDOWN" => NodeError::PrimaryDown,
+            "OOM" => NodeError::OutOfMemory,
+            "ERR" if detail.starts_with("max number of clients") => NodeError::TooManyClients,
+            _ => NodeError::Said {
+                command: command.to_owned(),
+                text: harmless(detail),
+            },
+        }
+    }
+}
+
+/// How much of a server's words is passed on.
+const TEXT_BYTES_MAX: usize = 200;
+
+/// Server texts quote the argument that they do not like, which may be a digest or a password:
+/// everything from a quotation mark that opens such an argument on is dropped.
+fn harmless(text: &str) -> String {
+    let cut = ["'#", "'>", "'<", "'!", "\"#", "\">", "\"<", "\"!"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min()
+        .unwrap_or(text.len());
+    let clean: String = text[..cut].chars().filter(|c| !c.is_control()).collect();
+    let mut end = clean.len().min(TEXT_BYTES_MAX);
+    while !clean.is_char_boundary(end) {
+        end -= 1;
+    }
+    clean[..end].trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_carry_no_digest() {
+        let said = NodeError::from_reply(
+            "ACL SETUSER",
+            "ERR",
+            "Error in ACL SETUSER modifier '#ba7816bf': The password hash must be",
+        );
+        assert_eq!(
+            said.to_string(),
+            "ACL SETUSER failed: Error in ACL SETUSER modifier"
+        );
+        let said = NodeError::from_reply(
+            "ACL SETUSER",
+            "ERR",
+            "Error in ACL SETUSER modifier '+client|setinfo': Unknown command",
+        );
+        assert!(said.to_string().contains("+client|setinfo"));
+    }
+
+    #[test]
+    fn codes_become_words() {
+        let of = |code| NodeError::from_reply("INFO", code, "x").to_string();
+        assert_eq!(of("NOPERM"), "the login may not run INFO");
+        assert_eq!(of("LOADING"), "the server is loading its data");
+        assert!(of("NOAUTH").contains("requires a login"));
+        assert_eq!(
+            NodeError::from_reply("INFO", "OOM", "").retry(),
+            Retry::NextPass
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! Keeps a node connected: one task for each node, which connects, tells, waits for the end of
+//! the connection, and tries again with growing, jittered waits.
+
+use crate::config::FleetConfig;
+use crate::errors::NodeError;
+use crate::link::{self, Access, Link};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// The shortest wait between two attempts, however often a retry is asked for.
+const ATTEMPT_GAP: Duration = Duration::from_millis(50);
+
+/// What a keeper tells the driver of its instance.
+pub(crate) enum Event {
+    /// Connected and logged in.
+    Up(Arc<Link>),
+    /// The connection ended.
+    Down,
+    /// An attempt failed.
+    Failed(NodeError),
+    /// The node's own file was written, or not, after everything up to here was confirmed.
+    Saved(claviger_core::ids::Revision, Result<(), NodeError>),
+}
+
+/// The driver's end of a keeper; dropping it ends the keeper and its connection.
+pub(crate) struct Keeper {
+    access: watch::Sender<Arc<Access>>,
+    hurry: Arc<Notify>,
+    stop: CancellationToken,
+}
+
+impl Keeper {
+    /// Starts keeping; `key` marks its events.
+    pub(crate) fn start(
+        key: u32,
+        access: Access,
+        config: Arc<FleetConfig>,
+        connects: Arc<Semaphore>,
+        events: mpsc::Sender<(u32, Event)>,
+    ) -> Self {
+        let (sender, receiver) = watch::channel(Arc::new(access));
+        let hurry = Arc::new(Notify::new());
+        let stop = CancellationToken::new();
+        let task = Task {
+            key,
+            access: receiver,
+            hurry: Arc::clone(&hurry),
+            stop: stop.clone(),
+            config,
+            connects,
+            events,
+        };
+        tokio::spawn(task.run());
+        Self {
+            access: sender,
+            hurry,
+            stop,
+        }
+    }
+
+    /// Uses these credentials from the next attempt on; tries at once if they are new.
+    pub(crate) fn update(&self, access: Access) {
+        let changed = self.access.send_if_modified(|held| {
+            if held.same_as(&access) {
+                return false;
+            }
+            *held = Arc::new(access);
+            true
+        });
+        if changed {
+            self.hurry();
+        }
+    }
+
+    /// Someone waits for this node: try again now, if it is not connected.
+    pub(crate) fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+struct Task {
+    key: u32,
+    access: watch::Receiver<Arc<Access>>,
+    hurry: Arc<Notify>,
+    stop: CancellationToken,
+    config: Arc<FleetConfig>,
+    connects: Arc<Semaphore>,
+    events: mpsc::Sender<(u32, Event)>,
+}
+
+impl Task {
+    async fn run(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.keep() => {}
+        }
+    }
+
+    async fn keep(mut self) {
+        let mut wait = Duration::ZERO;
+        loop {
+            let begun = Instant::now();
+            // The handshake's state is large and short-lived: boxed, so that ten thousand idle
+            // keepers do not each hold room for it.
+            let event = match Box::pin(self.attempt()).await {
+                Ok((link, mover)) => {
+                    let link = Arc::new(link);
+                    let closed = link.closed();
+                    if self.tell(Event::Up(link)).await.is_err() {
+                        return;
+                    }
+                    tokio::select! {
+                        () = mover => {}
+                        () = closed => {}
+                    }
+                    if begun.elapsed() > self.config.backoff_most {
+                        wait = Duration::ZERO;
+                    }
+                    Event::Down
+                }
+                Err(error) => Event::Failed(error),
+            };
+            if self.tell(event).await.is_err() {
+                return;
+            }
+            sleep(ATTEMPT_GAP.saturating_sub(begun.elapsed())).await;
+            let pause = jittered(wait);
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.hurry.notified() => {}
+            }
+            wait = (wait * 2).clamp(self.config.backoff_first, self.config.backoff_most);
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<(Link, link::Mover), NodeError> {
+        let _permit = self.connects.acquire().await.map_err(|_| NodeError::Lost)?;
+        let access = Arc::clone(&self.access.borrow_and_update());
+        link::open(&access, &self.config).await
+    }
+
+    async fn tell(&self, event: Event) -> Result<(), ()> {
+        self.events.send((self.key, event)).await.map_err(|_| ())
+    }
+}
+
+/// Between three and five quarters of it, so that many do not act at the same moment.
+pub(crate) fn jittered(duration: Duration) -> Duration {
+    let half = duration / 2;
+    let thousandth = u32::try_from(random() % 1000).unwrap_or(0);
+    duration * 3 / 4 + half * thousandth / 1000
+}
+
+/// An unpredictable number, for jitter and names of scratch users; not for secrets.
+pub(crate) fn random() -> u64 {
+    std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish()
+}

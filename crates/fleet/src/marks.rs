@@ -1,0 +1,57 @@
+//! What a node was last read back to hold, in 32 bytes a user.
+
+/// One user, as confirmed on one process of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Short form of its name.
+    pub(crate) name: u64,
+    /// Short form of its account's identity.
+    pub(crate) id: u64,
+    /// Short form of its password and rules, or [`GONE`].
+    pub(crate) print: u64,
+    /// Short form of its line in ACL LIST; zero while that is not known.
+    pub(crate) line: u64,
+}
+
+/// The print of a user that is confirmed not to be there.
+pub(crate) const GONE: u64 = 0;
+
+/// The marks of a node, ordered by name.
+#[derive(Default)]
+pub(crate) struct Marks(Vec<Mark>);
+
+impl Marks {
+    pub(crate) fn get(&self, name: u64) -> Option<&Mark> {
+        let at = self.0.binary_search_by_key(&name, |mark| mark.name).ok()?;
+        self.0.get(at)
+    }
+
+    pub(crate) fn put(&mut self, mark: Mark) {
+        match self.0.binary_search_by_key(&mark.name, |held| held.name) {
+            Ok(at) => self.0[at] = mark,
+            Err(at) => self.0.insert(at, mark),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: u64) {
+        if let Ok(at) = self.0.binary_search_by_key(&name, |mark| mark.name) {
+            self.0.remove(at);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn retain(&mut self, keep: impl Fn(u64) -> bool) {
+        self.0.retain(|mark| keep(mark.name));
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Mark> {
+        self.0.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,228 @@
+//! A node of an instance as its driver holds it.
+
+use crate::errors::NodeError;
+use crate::keeper::Keeper;
+use crate::link::Link;
+use crate::marks::Marks;
+use crate::observe::Facts;
+use claviger_core::ids::{AccountName, NodeAddress, Revision};
+use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// How an account stands on a node, when it is not simply confirmed there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Not confirmed yet.
+    Pending,
+    /// Found to differ from what had been confirmed.
+    Drifted,
+    /// Refused by the node, or by us.
+    Failed,
+}
+
+/// An account that is not simply confirmed on a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Issue {
+    pub(crate) account: AccountName,
+    /// Short form of the user's name.
+    pub(crate) key: u64,
+    pub(crate) revision: Revision,
+    pub(crate) standing: Standing,
+    pub(crate) reason: String,
+}
+
+/// The writing of a node's own file.
+#[derive(Debug, Default)]
+pub(crate) struct Saving {
+    /// Something changed since the last write began.
+    pub(crate) wanted: bool,
+    /// A write is under way.
+    pub(crate) running: bool,
+    /// When the last one began.
+    pub(crate) last: Option<Instant>,
+    /// Why the last one failed.
+    pub(crate) error: Option<String>,
+}
+
+/// A node.
+pub(crate) struct Member {
+    pub(crate) key: u32,
+    pub(crate) address: NodeAddress,
+    pub(crate) tls: bool,
+    /// Registered by the operator.
+    pub(crate) seed: bool,
+    pub(crate) keeper: Keeper,
+    pub(crate) link: Option<Arc<Link>>,
+    /// What it said of itself; kept while it is away.
+    pub(crate) facts: Option<Facts>,
+    /// The facts are of the present connection.
+    pub(crate) looked: bool,
+    pub(crate) marks: Marks,
+    /// Names (short form) under which someone else's users were seen.
+    pub(crate) foreign: BTreeSet<u64>,
+    /// Rule → how this process renders it (short forms).
+    pub(crate) renderings: Vec<(u64, u64)>,
+    pub(crate) issues: Vec<Issue>,
+    /// Why it cannot be driven.
+    pub(crate) error: Option<NodeError>,
+    /// Everything up to here is confirmed by read-back.
+    pub(crate) confirmed: Revision,
+    /// Everything up to here was looked at in the last pass, which succeeded.
+    pub(crate) driven: Revision,
+    pub(crate) saved: Revision,
+    pub(crate) saving: Saving,
+    /// ACL commands that the server had run, and that we had sent, when all was last compared.
+    pub(crate) calls: Option<(u64, u64)>,
+    /// Which user is compared next, where not all are at each sweep.
+    pub(crate) cursor: usize,
+    /// The password (short form) up to whose first stages the default user has come here; see
+    /// `default_user`.
+    pub(crate) default_staged: Option<u64>,
+    /// The sweep found the default user changed.
+    pub(crate) default_suspect: bool,
+    /// The default user's line in ACL LIST at the last sweep.
+    pub(crate) default_line: u64,
+    /// This connection was not swept yet: anything may have happened while there was none.
+    pub(crate) unswept: bool,
+    pub(crate) unmanaged: Vec<AccountName>,
+    /// No primary lists it since then.
+    pub(crate) unlisted: Option<Instant>,
+    /// Seen before; another connection is a reconnection.
+    pub(crate) met: bool,
+    /// As stored, before it was seen in this life of the service.
+    pub(crate) stored: Option<NodeRecord>,
+}
+
+impl Member {
+    /// A node that was not met yet.
+    pub(crate) fn new(key: u32, address: NodeAddress, tls: bool, keeper: Keeper) -> Self {
+        Self {
+            key,
+            address,
+            tls,
+            seed: false,
+            keeper,
+            link: None,
+            facts: None,
+            looked: false,
+            marks: Marks::default(),
+            foreign: BTreeSet::new(),
+            renderings: Vec::new(),
+            issues: Vec::new(),
+            error: None,
+            confirmed: Revision::ZERO,
+            driven: Revision::ZERO,
+            saved: Revision::ZERO,
+            saving: Saving::default(),
+            calls: None,
+            cursor: 0,
+            default_staged: None,
+            default_suspect: false,
+            default_line: 0,
+            unswept: true,
+            unmanaged: Vec::new(),
+            unlisted: None,
+            met: false,
+            stored: None,
+        }
+    }
+
+    /// Connected, and known for what it is.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.link.is_some() && self.looked
+    }
+
+    pub(crate) fn role(&self) -> NodeRole {
+        match (&self.facts, &self.stored) {
+            (Some(facts), _) => facts.role,
+            (None, Some(record)) => record.role,
+            (None, None) => NodeRole::Unknown,
+        }
+    }
+
+    pub(crate) fn persistence(&self) -> Persistence {
+        match (&self.facts, &self.stored) {
+            (Some(facts), _) => facts.persistence,
+            (None, Some(record)) => record.persistence,
+            (None, None) => Persistence::Unknown,
+        }
+    }
+
+    /// For the store.
+    pub(crate) fn record(&self) -> NodeRecord {
+        let stored = self.stored.as_ref();
+        NodeRecord {
+            address: self.address.clone(),
+            tls: self.tls,
+            role: self.role(),
+            engine: self
+                .facts
+                .as_ref()
+                .map(|facts| facts.engine)
+                .or_else(|| stored.and_then(|record| record.engine)),
+            run_id: self.facts.as_ref().map_or_else(
+                || {
+                    stored
+                        .map(|record| record.run_id.clone())
+                        .unwrap_or_default()
+                },
+                |facts| facts.run_id.clone(),
+            ),
+            persistence: self.persistence(),
+            confirmed: self.confirmed,
+            saved: self.saved,
+        }
+    }
+
+    /// Takes over what was just seen. A process that is not the one that was read back before
+    /// may hold anything: nothing is taken as confirmed there any more.
+    pub(crate) fn meet(&mut self, facts: Facts) {
+        let same = self
+            .facts
+            .as_ref()
+            .is_some_and(|held| held.run_id == facts.run_id);
+        if !same {
+            self.marks.clear();
+            self.renderings.clear();
+            self.foreign.clear();
+            self.issues.clear();
+            self.default_staged = None;
+        }
+        self.facts = Some(facts);
+        self.looked = true;
+        self.error = None;
+    }
+
+    /// The connection is gone.
+    pub(crate) fn lose(&mut self) {
+        self.link = None;
+        self.looked = false;
+        self.driven = Revision::ZERO;
+        self.unswept = true;
+        self.calls = None;
+        self.saving.running = false;
+    }
+
+    pub(crate) fn rendering(&self, rule: u64) -> Option<u64> {
+        self.renderings
+            .iter()
+            .find_map(|(held, text)| (*held == rule).then_some(*text))
+    }
+
+    /// Replaces what was said of this user.
+    pub(crate) fn settle(&mut self, key: u64, issue: Option<Issue>) {
+        self.issues.retain(|held| held.key != key);
+        self.issues.extend(issue);
+    }
+
+    /// Up to where everything is confirmed, given the newest revision.
+    pub(crate) fn reckon(&mut self, newest: Revision) {
+        let open = self.issues.iter().map(|issue| issue.revision.0).min();
+        self.confirmed = match open {
+            Some(revision) => Revision(newest.0.min(revision.saturating_sub(1))),
+            None => newest,
+        };
+    }
+}

@@ -1,0 +1,244 @@
+//! Reading what servers answer, in the shapes of 6.0 to 9.x (`docs/engines.md`, "Replies").
+
+use crate::errors::NodeError;
+use claviger_core::acl_equal::{RuleText, UserSeen};
+use redis::Value;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// A text, whatever kind of string it came as.
+pub(crate) fn text(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes)),
+        Value::SimpleString(text) => Some(Cow::Borrowed(text)),
+        Value::VerbatimString { text, .. } => Some(Cow::Borrowed(text)),
+        Value::Okay => Some(Cow::Borrowed("OK")),
+        Value::Int(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
+}
+
+/// The elements of an array or a set.
+pub(crate) fn list(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(items) | Value::Set(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// The texts of an array.
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    let texts = list(value)?
+        .iter()
+        .map(|item| text(item).map(Cow::into_owned));
+    texts.collect()
+}
+
+/// Names and values of a map, which RESP2 sends as a flat array.
+fn fields(value: &Value) -> Option<Vec<(Cow<'_, str>, &Value)>> {
+    match value {
+        Value::Map(pairs) => pairs.iter().map(|(k, v)| Some((text(k)?, v))).collect(),
+        Value::Array(items) => items
+            .chunks(2)
+            .map(|pair| match pair {
+                [name, value] => Some((text(name)?, value)),
+                _ => None,
+            })
+            .collect(),
+        _ => None,
+    }
+}
+
+/// The value of one field of an answer such as CONFIG GET's.
+pub(crate) fn field(value: &Value, name: &str) -> Option<String> {
+    let fields = fields(value)?;
+    let found = fields.iter().find(|(field, _)| field == name)?;
+    text(found.1).map(Cow::into_owned)
+}
+
+/// The value of one line `name:value` of INFO.
+pub(crate) fn info<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        (field == name).then(|| value.trim())
+    })
+}
+
+/// How many ACL commands a server has run, by anyone: INFO commandstats. Before 7.0 there is one
+/// counter for all of them, later one for each subcommand.
+pub(crate) fn acl_calls(info: &str) -> Option<u64> {
+    let mut seen = false;
+    let mut total = 0_u64;
+    for line in info.lines() {
+        seen |= line.starts_with("# Commandstats");
+        let Some(rest) = line.strip_prefix("cmdstat_acl") else {
+            continue;
+        };
+        if !rest.starts_with([':', '|']) {
+            continue;
+        }
+        let calls = rest.split_once("calls=")?.1;
+        total += calls.split(',').next()?.parse::<u64>().ok()?;
+    }
+    seen.then_some(total)
+}
+
+/// A user as ACL GETUSER tells of it; `None` when there is no such user.
+///
+/// Keys and channels are arrays on 6.x and one string later; selectors come with 7.0, databases
+/// with Valkey 9.1. A field that is not known yet is kept, as text, so that a difference in it
+/// is still noticed.
+///
+/// # Errors
+/// [`NodeError::Garbage`] if it is neither.
+pub(crate) fn user(value: &Value) -> Result<Option<UserSeen>, NodeError> {
+    if *value == Value::Nil {
+        return Ok(None);
+    }
+    parse_user(value)
+        .map(Some)
+        .ok_or(NodeError::Garbage("ACL GETUSER"))
+}
+
+fn parse_user(value: &Value) -> Option<UserSeen> {
+    let mut user = UserSeen::default();
+    let mut complete = 0;
+    for (name, value) in fields(value)? {
+        match name.as_ref() {
+            "flags" => {
+                complete += 1;
+                for flag in texts(value)? {
+                    match flag.as_str() {
+                        "on" => user.on = true,
+                        "off" => {}
+                        "nopass" => user.nopass = true,
+                        "allkeys" | "allchannels" | "allcommands" => {}
+                        _ => {
+                            user.rules.flags.insert(flag);
+                        }
+                    }
+                }
+            }
+            "passwords" => {
+                complete += 1;
+                user.digests = texts(value)?.into_iter().collect();
+            }
+            "commands" => {
+                complete += 1;
+                user.rules.commands = text(value)?.into_owned();
+            }
+            "keys" => user.rules.keys = patterns(value)?,
+            "channels" => user.rules.channels = patterns(value)?,
+            other => {
+                let mut shown = String::new();
+                show(value, &mut shown);
+                user.rules.others.insert(format!("{other}={shown}"));
+            }
+        }
+    }
+    (complete == 3).then_some(user)
+}
+
+fn patterns(value: &Value) -> Option<BTreeSet<String>> {
+    match list(value) {
+        Some(_) => Some(texts(value)?.into_iter().collect()),
+        None => Some(text(value)?.split_whitespace().map(str::to_owned).collect()),
+    }
+}
+
+fn show(value: &Value, out: &mut String) {
+    match (text(value), list(value)) {
+        (Some(text), _) => out.push_str(&text),
+        (None, Some(items)) => {
+            out.push('[');
+            for item in items {
+                show(item, out);
+                out.push(' ');
+            }
+            out.push(']');
+        }
+        (None, None) => {
+            if let Some(fields) = fields(value) {
+                for (name, value) in fields {
+                    out.push_str(&name);
+                    out.push(':');
+                    show(value, out);
+                }
+            }
+        }
+    }
+}
+
+/// Feeds the rules into a hasher, so that renderings are kept as eight bytes.
+pub(crate) fn hash_rules(rules: &RuleText, hasher: &mut impl std::hash::Hasher) {
+    use std::hash::Hash;
+    rules.commands.hash(hasher);
+    rules.keys.hash(hasher);
+    rules.channels.hash(hasher);
+    rules.others.hash(hasher);
+    rules.flags.hash(hasher);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn array(items: &[&str]) -> Value {
+        Value::Array(items.iter().map(|item| bulk(item)).collect())
+    }
+
+    #[test]
+    fn reads_both_shapes_of_getuser() {
+        let old = Value::Array(vec![
+            bulk("flags"),
+            array(&["on", "allkeys"]),
+            bulk("passwords"),
+            array(&["aa"]),
+            bulk("commands"),
+            bulk("+@all"),
+            bulk("keys"),
+            array(&["*"]),
+            bulk("channels"),
+            array(&["*"]),
+        ]);
+        let new = Value::Array(vec![
+            bulk("flags"),
+            array(&["on", "sanitize-payload"]),
+            bulk("passwords"),
+            array(&["aa"]),
+            bulk("commands"),
+            bulk("-@all +@read"),
+            bulk("keys"),
+            bulk("~a* ~b"),
+            bulk("channels"),
+            bulk("&x"),
+            bulk("databases"),
+            bulk("alldbs"),
+            bulk("selectors"),
+            Value::Array(Vec::new()),
+        ]);
+        let old = user(&old).ok().flatten().unwrap_or_default();
+        assert!(old.on && !old.nopass && old.digests.contains("aa"));
+        assert!(old.rules.flags.is_empty());
+        let new = user(&new).ok().flatten().unwrap_or_default();
+        assert_eq!(new.rules.keys.len(), 2);
+        assert!(new.rules.others.contains("databases=alldbs"));
+        assert!(new.rules.flags.contains("sanitize-payload"));
+        assert_eq!(user(&Value::Nil), Ok(None));
+        assert!(user(&bulk("OK")).is_err());
+        assert!(user(&array(&["flags"])).is_err());
+    }
+
+    #[test]
+    fn counts_acl_calls() {
+        let old = "# Commandstats\r\ncmdstat_acl:calls=3,usec=1\r\ncmdstat_get:calls=9,usec=1\r\n";
+        let new = "# Commandstats\r\ncmdstat_acl|list:calls=1,usec=5\r\ncmdstat_acl|setuser:calls=4,usec=2\r\n";
+        assert_eq!(acl_calls(old), Some(3));
+        assert_eq!(acl_calls(new), Some(5));
+        assert_eq!(acl_calls("nonsense"), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! A fleet over servers of one version.
+
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{InstanceId, NodeAddress, Revision};
+use claviger_core::instance::{
+    Instance, InstanceState, NodeLogin, NodeSeed, NodeTls, RolePolicy, TopologyChoice,
+};
+use claviger_core::ports::{Fleet as _, Store};
+use claviger_core::sight::{AccountSight, InstanceSight, SyncState};
+use claviger_fleet::{Fleet, FleetConfig};
+use claviger_testkit::{
+    EngineBinary, Keeps, MemoryStore, Server, ServerOptions, Session, SystemClock, eventually,
+    eventually_async,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An instance, its store and its fleet.
+pub struct World {
+    pub id: InstanceId,
+    pub store: Arc<MemoryStore>,
+    pub fleet: Arc<Fleet>,
+}
+
+/// Settings that make tests quick.
+pub fn quick() -> FleetConfig {
+    FleetConfig {
+        sweep_interval: Duration::from_millis(300),
+        connect_deadline: Duration::from_millis(1000),
+        command_deadline: Duration::from_millis(1000),
+        backoff_first: Duration::from_millis(20),
+        backoff_most: Duration::from_millis(200),
+        save_interval: Duration::from_millis(100),
+        ..FleetConfig::default()
+    }
+}
+
+/// As an operator would register it.
+pub fn instance(id: &str, seeds: &[String]) -> Instance {
+    Instance {
+        id: InstanceId::from(id),
+        name: id.to_owned(),
+        region: "cn-hangzhou".to_owned(),
+        topology: TopologyChoice::Auto,
+        master_name: None,
+        seeds: seeds
+            .iter()
+            .map(|address| NodeSeed {
+                address: NodeAddress::from(address.as_str()),
+                tls: false,
+            })
+            .collect(),
+        tls: NodeTls::default(),
+        login: NodeLogin::default(),
+        default_password: None,
+        roles: RolePolicy::default(),
+        state: InstanceState::Registering,
+        engine: None,
+        observed_topology: None,
+        unmanaged: Vec::new(),
+        revision: Revision::ZERO,
+        created_at: Timestamp::default(),
+    }
+}
+
+impl World {
+    /// Registers the instance and starts driving it.
+    pub fn new(instance: Instance, config: FleetConfig) -> Self {
+        let store = Arc::new(MemoryStore::default());
+        let id = instance.id.clone();
+        store.add_instance(instance);
+        let shared: Arc<dyn Store> = store.clone();
+        let fleet = Fleet::start(shared, Arc::new(SystemClock), config);
+        Self { id, store, fleet }
+    }
+
+    /// Over these servers, the first of which is registered.
+    pub fn over(servers: &[&Server]) -> Self {
+        let seeds: Vec<String> = servers.iter().take(1).map(|s| s.address()).collect();
+        Self::new(instance("r-test", &seeds), quick())
+    }
+
+    pub fn wake(&self) {
+        self.fleet.wake(&self.id);
+    }
+
+    /// Makes an account and waits until every node has confirmed it.
+    pub async fn create(
+        &self,
+        name: &str,
+        password: &str,
+        privilege: claviger_core::privilege::Privilege,
+    ) {
+        self.store.create(&self.id, name, password, privilege);
+        self.wake();
+        self.settled(&format!("{name} is confirmed")).await;
+    }
+
+    /// Waits until everything is confirmed.
+    pub async fn settled(&self, what: &str) {
+        let confirmed = || self.store.all_confirmed(&self.id);
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while !confirmed() {
+            if std::time::Instant::now() > deadline {
+                panic!("not in time: {what}: {:#?}", self.sight().await);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Waits until status says that all is well on so many nodes.
+    pub async fn in_sync(&self, nodes: usize) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let sight = self.sight().await;
+            if sight.in_sync && sight.nodes.len() == nodes {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "not in sync: {sight:#?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub async fn sight(&self) -> InstanceSight {
+        self.fleet.sight(&self.id).await.unwrap().unwrap()
+    }
+
+    pub async fn account(&self, name: &str) -> AccountSight {
+        let sight = self.sight().await;
+        sight
+            .accounts
+            .into_iter()
+            .find(|a| a.name.as_str() == name)
+            .unwrap()
+    }
+
+    /// Waits until an account is in that state.
+    pub async fn reaches(&self, name: &str, state: SyncState) {
+        eventually_async(&format!("{name} becomes {state:?}"), PATIENCE, || async {
+            self.account(name).await.state == state
+        })
+        .await;
+    }
+}
+
+/// A primary and its replica, connected.
+pub async fn pair(binary: &EngineBinary, keeps: Keeps) -> (Server, Server) {
+    pair_with(binary, keeps, &[]).await
+}
+
+/// The same with further lines of configuration for both.
+pub async fn pair_with(binary: &EngineBinary, keeps: Keeps, lines: &[&str]) -> (Server, Server) {
+    let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+    let options = ServerOptions {
+        keeps,
+        lines,
+        ..ServerOptions::default()
+    };
+    let primary = Server::start(binary, options.clone()).unwrap();
+    let options = ServerOptions {
+        replica_of: Some(primary.port()),
+        ..options
+    };
+    let replica = Server::start(binary, options).unwrap();
+    eventually("the replica is linked", PATIENCE, || linked(&replica, None)).await;
+    (primary, replica)
+}
+
+/// The replica's link to its primary is up.
+pub fn linked(replica: &Server, password: Option<&str>) -> bool {
+    let Ok(mut session) = replica.session() else {
+        return false;
+    };
+    if let Some(password) = password
+        && session.ask(&["AUTH", password]).is_err()
+    {
+        return false;
+    }
+    session
+        .ask(&["INFO", "replication"])
+        .is_ok_and(|info| text(&info).contains("master_link_status:up"))
+}
+
+/// The text of an answer.
+pub fn text(value: &redis::Value) -> String {
+    match value {
+        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        redis::Value::SimpleString(text) => text.clone(),
+        redis::Value::VerbatimString { text, .. } => text.clone(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// The account can log in there.
+pub fn logs_in(server: &Server, user: &str, password: &str) -> bool {
+    Session::login(&server.address(), user, password).is_ok()
+}

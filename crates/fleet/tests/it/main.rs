@@ -1,0 +1,13 @@
+//! The fleet on real servers, of every version that this machine has.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should stop where it stands"
+)]
+
+mod common;
+mod default_account;
+mod drift;
+mod life_cycle;
+mod rights;
+mod trouble;

@@ -1,0 +1,459 @@
+//! A store in memory: simple, correct, gone with the test.
+
+use async_trait::async_trait;
+use claviger_core::access::AccessKey;
+use claviger_core::account::{Account, AccountKind, Life};
+use claviger_core::audit::AuditEntry;
+use claviger_core::clock::Timestamp;
+use claviger_core::decide::Decision;
+use claviger_core::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, TaskId};
+use claviger_core::instance::{Held, Instance, InstanceState};
+use claviger_core::node::NodeRecord;
+use claviger_core::password::PasswordDigest;
+use claviger_core::ports::{Accepted, AccountWrite, Confirm, Observed, Op, Store, StoreError};
+use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
+use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
+use claviger_core::task::{Task, TaskState};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+#[derive(Default)]
+struct State {
+    instances: BTreeMap<InstanceId, Held>,
+    nodes: HashMap<InstanceId, Vec<NodeRecord>>,
+    tasks: Vec<Task>,
+    keys: Vec<AccessKey>,
+    audit: Vec<AuditEntry>,
+    settings: HashMap<String, String>,
+    replies: HashMap<(String, String), Accepted>,
+    next_task: i64,
+}
+
+/// The store.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    fails: AtomicBool,
+    reads: AtomicU64,
+    observations: AtomicU64,
+}
+
+impl MemoryStore {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("switched off by the test".into()));
+        }
+        Ok(self.lock())
+    }
+
+    /// Every call fails from now on, or works again.
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::Relaxed);
+    }
+
+    /// How often an instance was read with its secrets.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    /// How often something seen was written.
+    pub fn observations(&self) -> u64 {
+        self.observations.load(Ordering::Relaxed)
+    }
+
+    /// Registers an instance with its default account, whose password is not ours.
+    pub fn add_instance(&self, instance: Instance) {
+        let mut state = self.lock();
+        let id = identity(&mut state);
+        insert(&mut state, instance, id);
+    }
+
+    /// Makes a custom account, as an accepted command would.
+    pub fn create(&self, id: &InstanceId, name: &str, password: &str, privilege: Privilege) {
+        let mut state = self.lock();
+        let identity = identity(&mut state);
+        let Some(held) = state.instances.get_mut(id) else {
+            return;
+        };
+        held.instance.revision = held.instance.revision.next();
+        let revision = held.instance.revision;
+        let before = held.accounts.len();
+        held.accounts
+            .retain(|account| account.name.as_str() != name);
+        held.accounts.push(Account {
+            id: identity,
+            name: AccountName::new(name),
+            kind: AccountKind::Custom,
+            privilege,
+            routing: Routing {
+                primary: true,
+                replica: true,
+            },
+            description: String::new(),
+            password: Some(PasswordDigest::of(&Secret::new(password))),
+            life: Life::Live,
+            replaces: held.accounts.len() < before,
+            created_revision: revision,
+            revision,
+            confirmed: Revision::ZERO,
+            created_at: Timestamp::default(),
+            password_set_at: None,
+        });
+    }
+
+    /// Changes an account, as an accepted command would.
+    pub fn change_account(&self, id: &InstanceId, name: &str, change: impl FnOnce(&mut Account)) {
+        self.change_held(id, |held| {
+            let revision = held.instance.revision;
+            let account = held.accounts.iter_mut().find(|a| a.name.as_str() == name);
+            if let Some(account) = account {
+                change(account);
+                account.revision = revision;
+            }
+        });
+    }
+
+    /// Changes anything of an instance at its next revision.
+    pub fn change_held(&self, id: &InstanceId, change: impl FnOnce(&mut Held)) {
+        if let Some(held) = self.lock().instances.get_mut(id) {
+            held.instance.revision = held.instance.revision.next();
+            change(held);
+        }
+    }
+
+    /// Sets the default account's password, as an accepted command would.
+    pub fn set_default_password(&self, id: &InstanceId, password: &str) {
+        self.change_held(id, |held| {
+            let revision = held.instance.revision;
+            let new = Secret::new(password);
+            let login = &mut held.instance.login;
+            if login.is_default_user() {
+                let former = login.password.replace(new.clone());
+                login.former.insert(0, former);
+            }
+            held.instance.default_password = Some(new.clone());
+            let default = held
+                .accounts
+                .iter_mut()
+                .find(|a| a.kind == AccountKind::Default);
+            if let Some(account) = default {
+                account.password = Some(PasswordDigest::of(&new));
+                account.revision = revision;
+            }
+        });
+    }
+
+    /// Begins an account's end.
+    pub fn delete(&self, id: &InstanceId, name: &str) {
+        self.change_account(id, name, |account| account.life = Life::Deleting);
+    }
+
+    /// The account as it is held now.
+    pub fn account(&self, id: &InstanceId, name: &str) -> Option<Account> {
+        self.lock().instances.get(id)?.account(name).cloned()
+    }
+
+    /// The default account as it is held now.
+    pub fn default_account(&self, id: &InstanceId) -> Option<Account> {
+        let state = self.lock();
+        let accounts = &state.instances.get(id)?.accounts;
+        accounts
+            .iter()
+            .find(|a| a.kind == AccountKind::Default)
+            .cloned()
+    }
+
+    /// Every account of the instance is confirmed on every node, and none is being deleted.
+    pub fn all_confirmed(&self, id: &InstanceId) -> bool {
+        self.lock().instances.get(id).is_some_and(|held| {
+            held.instance.state == InstanceState::Running
+                && held
+                    .accounts
+                    .iter()
+                    .all(|account| account.life == Life::Live && account.is_confirmed())
+        })
+    }
+}
+
+fn identity(state: &mut State) -> AccountId {
+    state.next_task += 1;
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&state.next_task.to_be_bytes());
+    AccountId::from_parts(Timestamp::default(), random)
+}
+
+fn insert(state: &mut State, instance: Instance, default: AccountId) {
+    let account = Account {
+        id: default,
+        name: AccountName::new(Account::DEFAULT_NAME),
+        kind: AccountKind::Default,
+        privilege: Privilege::ReadWrite,
+        routing: Routing {
+            primary: true,
+            replica: true,
+        },
+        description: String::new(),
+        password: None,
+        life: Life::Live,
+        replaces: false,
+        created_revision: Revision::ZERO,
+        revision: Revision::ZERO,
+        confirmed: Revision::ZERO,
+        created_at: instance.created_at,
+        password_set_at: None,
+    };
+    let held = Held {
+        accounts: vec![account],
+        next_task: TaskId(1),
+        instance,
+    };
+    state.instances.insert(held.instance.id.clone(), held);
+}
+
+fn confirm(state: &mut State, id: &InstanceId, confirm: &Confirm, at: Timestamp) {
+    let Some(held) = state.instances.get_mut(id) else {
+        return;
+    };
+    for (account, revision) in &confirm.accounts {
+        if let Some(account) = held.accounts.iter_mut().find(|a| a.id == *account) {
+            account.confirmed = account.confirmed.max(*revision).min(account.revision);
+        }
+    }
+    held.accounts.retain(|account| {
+        let gone = (account.id, account.revision);
+        account.life == Life::Live || !confirm.gone.contains(&gone)
+    });
+    if held.accounts.iter().all(Account::is_confirmed) {
+        held.instance.login.former.clear();
+    }
+    let confirmed = confirm.accounts.iter().chain(&confirm.gone);
+    for (account, revision) in confirmed {
+        for task in state.tasks.iter_mut().filter(|t| t.account == *account) {
+            if task.revision <= *revision && task.state == TaskState::Running {
+                task.state = TaskState::Succeeded;
+                task.finished_at = Some(at);
+            }
+        }
+    }
+}
+
+fn observe(state: &mut State, observed: Observed) {
+    let Some(held) = state.instances.get_mut(&observed.instance) else {
+        return;
+    };
+    held.instance.observed_topology = Some(observed.topology);
+    held.instance.engine = observed.engine.or(held.instance.engine);
+    held.instance.unmanaged = observed.unmanaged;
+    if held.instance.state == InstanceState::Registering {
+        held.instance.state = InstanceState::Running;
+    }
+    state.nodes.insert(observed.instance, observed.nodes);
+}
+
+fn write(state: &mut State, decision: Decision) {
+    let Some(held) = state.instances.get_mut(&decision.task.instance) else {
+        return;
+    };
+    held.instance.revision = decision.revision;
+    held.next_task = TaskId(held.next_task.0 + 1);
+    if let Some(secrets) = decision.secrets {
+        held.instance.login = secrets.login;
+        held.instance.default_password = Some(secrets.default_password);
+    }
+    held.accounts
+        .retain(|a| Some(a.id) != decision.superseded && a.id != decision.account.id);
+    held.accounts.push(decision.account);
+    held.accounts.sort_by(|a, b| {
+        let rank = |account: &Account| account.kind != AccountKind::Default;
+        (rank(a), &a.name).cmp(&(rank(b), &b.name))
+    });
+    state.tasks.push(decision.task);
+}
+
+fn page<T: Clone>(all: &[T], page: Page) -> Rows<T> {
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    Rows {
+        rows: all.iter().skip(offset).take(limit).cloned().collect(),
+        total: u64::try_from(all.len()).unwrap_or(u64::MAX),
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn change(&self, ask: AccountWrite) -> Result<Result<Accepted, Refusal>, StoreError> {
+        let mut state = self.open()?;
+        let token = ask.idempotency.map(|token| (token.scope, token.token));
+        if let Some(earlier) = token.as_ref().and_then(|token| state.replies.get(token)) {
+            let mut earlier = earlier.clone();
+            earlier.replayed = true;
+            return Ok(Ok(earlier));
+        }
+        let held = state
+            .instances
+            .get(&ask.instance)
+            .ok_or(StoreError::NotFound)?;
+        let decision = match (ask.decide)(held) {
+            Ok(decision) => decision,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let accepted = Accepted {
+            outcome: decision.outcome.clone(),
+            revision: decision.revision,
+            replayed: false,
+        };
+        write(&mut state, decision);
+        state.audit.insert(0, ask.audit);
+        if let Some(token) = token {
+            state.replies.insert(token, accepted.clone());
+        }
+        Ok(Ok(accepted))
+    }
+
+    async fn apply(&self, ops: Vec<Op>, audit: Option<AuditEntry>) -> Result<(), StoreError> {
+        let mut state = self.open()?;
+        for op in ops {
+            match op {
+                Op::AddInstance {
+                    instance,
+                    default_account,
+                } => {
+                    if state.instances.contains_key(&instance.id) {
+                        return Err(StoreError::Exists);
+                    }
+                    insert(&mut state, *instance, default_account);
+                }
+                Op::RemoveInstance(id) => {
+                    state.instances.remove(&id).ok_or(StoreError::NotFound)?;
+                    state.nodes.remove(&id);
+                    state.tasks.retain(|task| task.instance != id);
+                }
+                Op::SetRoles(id, roles) => {
+                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
+                    held.instance.revision = held.instance.revision.next();
+                    held.instance.roles = roles;
+                    for account in held.accounts.iter_mut().filter(|a| a.is_managed()) {
+                        account.revision = held.instance.revision;
+                    }
+                }
+                Op::SetState(id, to) => {
+                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
+                    held.instance.state = to;
+                }
+                Op::SetLabels {
+                    instance,
+                    name,
+                    region,
+                } => {
+                    let held = state
+                        .instances
+                        .get_mut(&instance)
+                        .ok_or(StoreError::NotFound)?;
+                    held.instance.name = name.unwrap_or_else(|| held.instance.name.clone());
+                    held.instance.region = region.unwrap_or_else(|| held.instance.region.clone());
+                }
+                Op::Confirm(id, what, at) => confirm(&mut state, &id, &what, at),
+                Op::Observe(observed) => {
+                    self.observations.fetch_add(1, Ordering::Relaxed);
+                    observe(&mut state, observed);
+                }
+                Op::AddKey(key) => state.keys.push(key),
+                Op::PutRootKey(key) => {
+                    state.keys.retain(|held| held.id != key.id);
+                    state.keys.push(key);
+                }
+                Op::RevokeKey(id, at) => {
+                    for key in state.keys.iter_mut().filter(|key| key.id == id) {
+                        key.revoked_at = Some(at);
+                    }
+                }
+                Op::Purge(_) => {}
+            }
+        }
+        state.audit.extend(audit);
+        Ok(())
+    }
+
+    async fn held(&self, id: &InstanceId) -> Result<Option<Held>, StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        Ok(self.open()?.instances.get(id).cloned())
+    }
+
+    async fn viewed(&self, id: &InstanceId) -> Result<Option<Held>, StoreError> {
+        Ok(self.open()?.instances.get(id).cloned())
+    }
+
+    async fn instances(&self, query: &InstanceQuery) -> Result<Rows<Instance>, StoreError> {
+        let state = self.open()?;
+        let fits = |instance: &&Instance| {
+            (query.ids.is_empty() || query.ids.contains(&instance.id))
+                && query.region.as_ref().is_none_or(|r| *r == instance.region)
+                && query
+                    .visible
+                    .as_ref()
+                    .is_none_or(|ids| ids.contains(&instance.id))
+        };
+        let all: Vec<Instance> = state
+            .instances
+            .values()
+            .map(|held| &held.instance)
+            .filter(fits)
+            .cloned()
+            .collect();
+        Ok(page(&all, query.page))
+    }
+
+    async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError> {
+        Ok(self.open()?.instances.keys().cloned().collect())
+    }
+
+    async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {
+        Ok(self.open()?.nodes.get(id).cloned().unwrap_or_default())
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Rows<Task>, StoreError> {
+        let state = self.open()?;
+        let mut all: Vec<Task> = state.tasks.clone();
+        all.retain(|task| {
+            query.id.is_none_or(|id| task.id == id)
+                && query
+                    .instance
+                    .as_ref()
+                    .is_none_or(|id| task.instance == *id)
+        });
+        all.reverse();
+        Ok(page(&all, query.page))
+    }
+
+    async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {
+        Ok(self.open()?.keys.iter().find(|key| key.id == *id).cloned())
+    }
+
+    async fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
+        Ok(self.open()?.keys.clone())
+    }
+
+    async fn audit(&self, range: Page) -> Result<Rows<AuditEntry>, StoreError> {
+        Ok(page(&self.open()?.audit, range))
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.open()?.settings.get(name).cloned())
+    }
+
+    async fn setting_or(&self, name: &str, value: String) -> Result<String, StoreError> {
+        Ok(self
+            .open()?
+            .settings
+            .entry(name.to_owned())
+            .or_insert(value)
+            .clone())
+    }
+}
