@@ -25,6 +25,8 @@ const MASTER_KEY_FILE: &str = "master.key";
 pub(crate) struct Config {
     /// Where everything of ours lives.
     pub(crate) data_dir: PathBuf,
+    /// It was said where, and is not the default.
+    pub(crate) data_dir_given: bool,
     /// Where to serve.
     pub(crate) listen: SocketAddr,
     /// File of the embedded store.
@@ -170,6 +172,7 @@ impl Config {
     pub(crate) fn load(args: &ServeArgs, env: &dyn Env) -> Result<Self, Failure> {
         let places = places(args, env)?;
         let data_dir = places.path("data-dir", args.data_dir.as_deref())?;
+        let data_dir_given = data_dir.is_some();
         let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("claviger-data"));
         let listen_default = SocketAddr::from(([127, 0, 0, 1], 8379));
         let listen = places.checked(
@@ -224,6 +227,7 @@ impl Config {
                 parse::log_level,
             )?,
             data_dir,
+            data_dir_given,
             listen,
             tls,
         })

@@ -22,7 +22,7 @@ pub(crate) struct Credentials {
 }
 
 /// What `claviger dev` writes for this user.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct DevFile {
     /// The service's URL.
     pub(crate) endpoint: String,

@@ -14,6 +14,7 @@ use claviger_server::tls::Tls;
 use claviger_server::{Parts as ServerParts, Server};
 use claviger_service::{Parts as ServiceParts, Service, Settings};
 use claviger_store::{OpenError, Sealer, SqliteStore};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -37,6 +38,8 @@ pub(crate) struct House {
     pub(crate) root: Root,
     /// Durable state.
     pub(crate) store: Arc<dyn Store>,
+    /// File of the listener's certificate, if it has one.
+    pub(crate) certificate: Option<PathBuf>,
     fleet: Arc<Fleet>,
     listening: JoinHandle<Drained>,
 }
@@ -104,6 +107,7 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         endpoint: endpoint_of(address, secured),
         root,
         store,
+        certificate: config.tls.as_ref().map(|files| files.cert.clone()),
         fleet,
         listening: tokio::spawn(serving),
     })
@@ -139,7 +143,11 @@ async fn listener(config: &Config) -> Result<(TcpListener, Option<Arc<Tls>>), Fa
         None => None,
     };
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        Failure::refused(format!("cannot listen on {}: {error}", config.listen))
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => " (--listen 127.0.0.1:0 takes any free port)",
+            _ => "",
+        };
+        Failure::refused(format!("cannot listen on {}: {error}{hint}", config.listen))
     })?;
     Ok((listener, tls))
 }
