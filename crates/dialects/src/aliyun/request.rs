@@ -2,7 +2,7 @@
 
 use super::{VERSION, actions, params};
 use crate::Shape;
-use crate::encoding::{self, names, pairs};
+use crate::encoding::{self, pairs};
 use crate::raw::{Params, RawRequest};
 use claviger_core::refusal::Refusal;
 use std::borrow::Cow;
@@ -88,21 +88,23 @@ struct Marks {
 
 impl Marks {
     fn see(&mut self, name: &str, value: &str) {
-        let is = |wanted| names(name, wanted);
-        if is("Version") {
-            match encoding::decode(value).as_deref() {
+        // Names are escaped only by those who try what happens.
+        let name = if name.contains('%') {
+            encoding::decode(name).unwrap_or_default()
+        } else {
+            Cow::Borrowed(name)
+        };
+        match &*name {
+            "Version" => match encoding::decode(value).as_deref() {
                 Ok(VERSION) => self.version = true,
                 Ok("2020-12-07" | "2018-04-12") => self.foreign = true,
                 _ => {}
-            }
-        } else if is("Action") {
-            self.action = true;
-        } else if is("Signature") || is("AccessKeyId") {
-            self.signer = true;
-        } else if is("SignatureMethod") || is("SignatureVersion") {
-            self.signature_form = true;
-        } else if is("SecretId") || is("X-Algorithm") {
-            self.foreign = true;
+            },
+            "Action" => self.action = true,
+            "Signature" | "AccessKeyId" => self.signer = true,
+            "SignatureMethod" | "SignatureVersion" => self.signature_form = true,
+            "SecretId" | "X-Algorithm" => self.foreign = true,
+            _ => {}
         }
     }
 }

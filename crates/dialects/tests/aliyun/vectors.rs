@@ -8,6 +8,7 @@ use claviger_core::secret::Secret;
 use claviger_dialects::aliyun::Aliyun;
 use claviger_dialects::encoding::{parse_form, parse_form_bytes};
 use claviger_dialects::raw::{Params, RawRequest};
+use claviger_dialects::sign::Hash;
 use claviger_dialects::{Dialect, Envelope};
 
 const STS_KEY: &str = "STS.NExampleStsId";
@@ -275,4 +276,31 @@ fn a3_docs() {
     .raw();
     assert_eq!(verify(&raw, "YourAccessKeySecret"), Ok(()));
     assert_eq!(Aliyun.open(&raw).unwrap_err(), Refusal::VersionUnknown);
+}
+
+/// A signer that says another digest than the body's, and signs what it says.
+#[test]
+fn lying_digest() {
+    let signed = |payload: &str| {
+        let unsigned = |signature: &str| {
+            Acs3 {
+                scheme: "ACS3-HMAC-SHA256",
+                key: KEY,
+                query: &P1,
+                headers: headers("CreateAccount", payload),
+                body: "",
+                signature,
+            }
+            .raw()
+        };
+        let text = string_to_sign(&unsigned("x"));
+        let lines: Vec<&str> = text.lines().take(2).collect();
+        let mut mac = Hash::Sha256.hmac(SECRET.as_bytes());
+        mac.update(lines.join("\n").as_bytes());
+        unsigned(&hex::encode(mac.finish()))
+    };
+    assert_eq!(verify(&signed(EMPTY), SECRET), Ok(()));
+    for payload in ["UNSIGNED-PAYLOAD", &EMPTY.to_uppercase(), &"0".repeat(64)] {
+        assert!(verify(&signed(payload), SECRET).is_err(), "{payload}");
+    }
 }
