@@ -175,11 +175,12 @@ impl Crew {
     }
 
     fn due(&self) -> Instant {
+        let now = Instant::now();
         let mut due = self.next_sweep;
         due = self.retry.map_or(due, |retry| due.min(retry));
         for member in &self.members {
             due = member
-                .save_due(self.context.config.save_interval)
+                .save_due(self.context.config.save_interval, now)
                 .map_or(due, |save| due.min(save));
         }
         due

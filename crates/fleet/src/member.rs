@@ -42,6 +42,8 @@ pub(crate) struct Saving {
     pub(crate) running: bool,
     /// When the last one began.
     pub(crate) last: Option<Instant>,
+    /// How many failed in a row.
+    pub(crate) failures: u32,
     /// Why the last one failed.
     pub(crate) error: Option<String>,
 }

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 /// How long a node is kept that answers, that no primary lists any more, and that follows none
 /// of ours: long enough for a failover to settle.
 const DETACHED_KEEP: Duration = Duration::from_secs(60);
+/// The wait after a failed write doubles this often.
+const SAVE_BACKOFF_MAX: u32 = 5;
 
 impl Crew {
     /// Reads the nodes that were known before this life of the service; false if it must be
@@ -198,7 +200,7 @@ impl Crew {
             if member.persistence() == Persistence::Volatile {
                 member.saving.wanted = false;
             }
-            if member.save_due(interval).is_some_and(|due| due <= now) {
+            if member.save_due(interval, now).is_some_and(|due| due <= now) {
                 member.begin_save(self.events.clone(), now);
             }
         }
@@ -231,16 +233,14 @@ async fn meet_one(member: &mut Member) {
 }
 
 impl Member {
-    /// When the node's own file is to be written next, if it is.
-    pub(crate) fn save_due(&self, interval: Duration) -> Option<Instant> {
+    /// When the node's own file is to be written next, if it is; the first write is due `now`.
+    pub(crate) fn save_due(&self, interval: Duration, now: Instant) -> Option<Instant> {
         if !self.saving.wanted || self.saving.running || !self.is_ready() {
             return None;
         }
-        Some(
-            self.saving
-                .last
-                .map_or_else(Instant::now, |last| last + interval),
-        )
+        // A write that fails, say on a full disk, is tried again, less and less often.
+        let wait = interval * (1 << self.saving.failures.min(SAVE_BACKOFF_MAX));
+        Some(self.saving.last.map_or(now, |last| last + wait))
     }
 
     fn begin_save(&mut self, events: mpsc::Sender<(u32, Event)>, now: Instant) {
@@ -271,10 +271,13 @@ impl Member {
                 count(&context.stats.saves);
                 self.saved = self.saved.max(covered);
                 self.saving.error = None;
+                self.saving.failures = 0;
             }
             Err(error) => {
                 count(&context.stats.saves_failed);
                 tracing::warn!(node = %self.address, "users not saved on the node: {error}");
+                self.saving.wanted = true;
+                self.saving.failures = self.saving.failures.saturating_add(1);
                 self.saving.error = Some(format!("users not saved: {error}"));
             }
         }

@@ -16,17 +16,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An instance, its store and its fleet.
-pub struct World {
-    pub id: InstanceId,
-    pub store: Arc<MemoryStore>,
-    pub fleet: Arc<Fleet>,
+pub(crate) struct World {
+    pub(crate) id: InstanceId,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) fleet: Arc<Fleet>,
 }
 
 /// Settings that make tests quick.
-pub fn quick() -> FleetConfig {
+pub(crate) fn quick() -> FleetConfig {
     FleetConfig {
         sweep_interval: Duration::from_millis(300),
         connect_deadline: Duration::from_millis(1000),
@@ -39,7 +39,7 @@ pub fn quick() -> FleetConfig {
 }
 
 /// As an operator would register it.
-pub fn instance(id: &str, seeds: &[String]) -> Instance {
+pub(crate) fn instance(id: &str, seeds: &[String]) -> Instance {
     Instance {
         id: InstanceId::from(id),
         name: id.to_owned(),
@@ -68,7 +68,7 @@ pub fn instance(id: &str, seeds: &[String]) -> Instance {
 
 impl World {
     /// Registers the instance and starts driving it.
-    pub fn new(instance: Instance, config: FleetConfig) -> Self {
+    pub(crate) fn new(instance: Instance, config: FleetConfig) -> Self {
         let store = Arc::new(MemoryStore::default());
         let id = instance.id.clone();
         store.add_instance(instance);
@@ -78,17 +78,17 @@ impl World {
     }
 
     /// Over these servers, the first of which is registered.
-    pub fn over(servers: &[&Server]) -> Self {
+    pub(crate) fn over(servers: &[&Server]) -> Self {
         let seeds: Vec<String> = servers.iter().take(1).map(|s| s.address()).collect();
         Self::new(instance("r-test", &seeds), quick())
     }
 
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.fleet.wake(&self.id);
     }
 
     /// Makes an account and waits until every node has confirmed it.
-    pub async fn create(
+    pub(crate) async fn create(
         &self,
         name: &str,
         password: &str,
@@ -100,7 +100,7 @@ impl World {
     }
 
     /// Waits until everything is confirmed.
-    pub async fn settled(&self, what: &str) {
+    pub(crate) async fn settled(&self, what: &str) {
         let confirmed = || self.store.all_confirmed(&self.id);
         let deadline = std::time::Instant::now() + PATIENCE;
         while !confirmed() {
@@ -112,7 +112,7 @@ impl World {
     }
 
     /// Waits until status says that all is well on so many nodes.
-    pub async fn in_sync(&self, nodes: usize) {
+    pub(crate) async fn in_sync(&self, nodes: usize) {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let sight = self.sight().await;
@@ -127,11 +127,11 @@ impl World {
         }
     }
 
-    pub async fn sight(&self) -> InstanceSight {
+    pub(crate) async fn sight(&self) -> InstanceSight {
         self.fleet.sight(&self.id).await.unwrap().unwrap()
     }
 
-    pub async fn account(&self, name: &str) -> AccountSight {
+    pub(crate) async fn account(&self, name: &str) -> AccountSight {
         let sight = self.sight().await;
         sight
             .accounts
@@ -141,7 +141,7 @@ impl World {
     }
 
     /// Waits until an account is in that state.
-    pub async fn reaches(&self, name: &str, state: SyncState) {
+    pub(crate) async fn reaches(&self, name: &str, state: SyncState) {
         eventually_async(&format!("{name} becomes {state:?}"), PATIENCE, || async {
             self.account(name).await.state == state
         })
@@ -150,12 +150,12 @@ impl World {
 }
 
 /// A primary and its replica, connected.
-pub async fn pair(binary: &EngineBinary, keeps: Keeps) -> (Server, Server) {
+pub(crate) async fn pair(binary: &EngineBinary, keeps: Keeps) -> (Server, Server) {
     pair_with(binary, keeps, &[]).await
 }
 
 /// The same with further lines of configuration for both.
-pub async fn pair_with(binary: &EngineBinary, keeps: Keeps, lines: &[&str]) -> (Server, Server) {
+pub(crate) async fn pair_with(binary: &EngineBinary, keeps: Keeps, lines: &[&str]) -> (Server, Server) {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     let options = ServerOptions {
         keeps,
@@ -173,7 +173,7 @@ pub async fn pair_with(binary: &EngineBinary, keeps: Keeps, lines: &[&str]) -> (
 }
 
 /// The replica's link to its primary is up.
-pub fn linked(replica: &Server, password: Option<&str>) -> bool {
+pub(crate) fn linked(replica: &Server, password: Option<&str>) -> bool {
     let Ok(mut session) = replica.session() else {
         return false;
     };
@@ -188,7 +188,7 @@ pub fn linked(replica: &Server, password: Option<&str>) -> bool {
 }
 
 /// The text of an answer.
-pub fn text(value: &redis::Value) -> String {
+pub(crate) fn text(value: &redis::Value) -> String {
     match value {
         redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         redis::Value::SimpleString(text) => text.clone(),
@@ -198,6 +198,6 @@ pub fn text(value: &redis::Value) -> String {
 }
 
 /// The account can log in there.
-pub fn logs_in(server: &Server, user: &str, password: &str) -> bool {
+pub(crate) fn logs_in(server: &Server, user: &str, password: &str) -> bool {
     Session::login(&server.address(), user, password).is_ok()
 }

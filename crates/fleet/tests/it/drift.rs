@@ -1,1 +1,224 @@
-//! To come.
+//! What happens behind our back is found and put right, and status tells the truth meanwhile.
+
+use crate::common::{PATIENCE, World, logs_in, pair};
+use claviger_core::ports::Fleet as _;
+use claviger_core::privilege::Privilege;
+use claviger_core::sight::SyncState;
+use claviger_testkit::{Keeps, Server, ServerOptions, Session, eventually, found_engines};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_lost_in_a_restart_come_back() {
+    for binary in found_engines() {
+        let (mut primary, mut replica) = pair(binary, Keeps::Nothing).await;
+        let world = World::over(&[&primary]);
+        for name in ["ape", "bee"] {
+            world
+                .create(name, "first-Password1", Privilege::ReadWrite)
+                .await;
+        }
+        world.in_sync(2).await;
+        primary.restart().unwrap();
+        replica.restart().unwrap();
+        for server in [&primary, &replica] {
+            eventually("the users are back", PATIENCE, || {
+                ["ape", "bee"]
+                    .iter()
+                    .all(|name| logs_in(server, name, "first-Password1"))
+            })
+            .await;
+        }
+        world.in_sync(2).await;
+        let stats = world.fleet.stats();
+        assert!(stats.repairs >= 4 && stats.reconnects >= 2, "{stats:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hands_are_corrected() {
+    for binary in found_engines() {
+        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let world = World::over(&[&server]);
+        for name in ["ape", "bee", "cat", "dog", "elk"] {
+            world
+                .create(name, "first-Password1", Privilege::ReadOnly)
+                .await;
+        }
+        world.in_sync(1).await;
+        let forbidden = |name: &str| {
+            let session = Session::login(&server.address(), name, "first-Password1");
+            session.is_ok_and(|mut session| !session.may(&["SET", "a", "1"]))
+        };
+        let hands: [&[&str]; 5] = [
+            &["ACL", "DELUSER", "ape"],
+            &["ACL", "SETUSER", "bee", "+set"],
+            &["ACL", "SETUSER", "cat", ">other"],
+            &["ACL", "SETUSER", "dog", "off"],
+            &["ACL", "SETUSER", "elk", "nopass"],
+        ];
+        let mut repairs = world.fleet.stats().repairs;
+        for hand in hands {
+            let name = hand[2];
+            server.ask(hand).unwrap();
+            eventually(&format!("{hand:?} on {}", binary.engine), PATIENCE, || {
+                world.fleet.stats().repairs > repairs
+            })
+            .await;
+            repairs = world.fleet.stats().repairs;
+            world.in_sync(1).await;
+            assert!(forbidden(name), "{hand:?} on {}", binary.engine);
+            assert!(!logs_in(&server, name, "other"));
+        }
+        assert_eq!(repairs, 5, "nothing was put right that was right");
+        assert!(world.fleet.lacking(&world.id).is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drift_that_cannot_be_repaired_is_shown() {
+    for binary in found_engines() {
+        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        server
+            .ask(&[
+                "ACL",
+                "SETUSER",
+                "keeper",
+                "on",
+                ">keeper-Password",
+                "+@all",
+            ])
+            .unwrap();
+        let mut instance = crate::common::instance("r-test", &[server.address()]);
+        instance.login.user = Some("keeper".into());
+        instance.login.password = Some(claviger_core::secret::Secret::new("keeper-Password"));
+        let world = World::new(instance, crate::common::quick());
+        world
+            .create("ape", "first-Password1", Privilege::ReadOnly)
+            .await;
+        world.in_sync(1).await;
+        assert!(world.fleet.lacking(&world.id).is_empty());
+        // The login loses what it needs, and a user goes.
+        let may_not: &[&str] = if binary.engine.major >= 7 {
+            &["ACL", "SETUSER", "keeper", "-acl|setuser"]
+        } else {
+            &["ACL", "SETUSER", "keeper", "-acl"]
+        };
+        server.ask(may_not).unwrap();
+        server.ask(&["ACL", "DELUSER", "ape"]).unwrap();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let sight = world.sight().await;
+            let told = sight.nodes[0]
+                .error
+                .as_deref()
+                .unwrap_or_default()
+                .contains("may not run ACL");
+            if told && !sight.in_sync {
+                break;
+            }
+            assert!(std::time::Instant::now() < deadline, "{sight:#?}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        server.ask(&["ACL", "SETUSER", "keeper", "+@all"]).unwrap();
+        world.in_sync(1).await;
+        assert!(logs_in(&server, "ape", "first-Password1"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_that_are_not_ours_are_left_alone() {
+    for binary in found_engines() {
+        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        server
+            .ask(&[
+                "ACL",
+                "SETUSER",
+                "theirs",
+                "on",
+                ">their-Password",
+                "+get",
+                "~x",
+            ])
+            .unwrap();
+        let before = server.ask(&["ACL", "GETUSER", "theirs"]).unwrap();
+        // What a crash of ours might have left.
+        server
+            .ask(&["ACL", "SETUSER", "claviger:scratch:0123", "off"])
+            .unwrap();
+        let world = World::over(&[&server]);
+        world
+            .create("ape", "first-Password1", Privilege::ReadOnly)
+            .await;
+        world.in_sync(1).await;
+        let unmanaged = world.sight().await.unmanaged;
+        assert_eq!(
+            unmanaged.iter().map(|n| n.as_str()).collect::<Vec<_>>(),
+            ["theirs"]
+        );
+        // The same name is asked for all the same: refused by what is there.
+        world
+            .store
+            .create(&world.id, "theirs", "our-Password1", Privilege::ReadWrite);
+        world.wake();
+        world.reaches("theirs", SyncState::Failed).await;
+        let account = world.account("theirs").await;
+        assert!(
+            account
+                .reason
+                .unwrap()
+                .contains("is not managed by claviger")
+        );
+        assert_eq!(world.fleet.lacking(&world.id).len(), 1);
+        assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
+        // It is ended: theirs stays.
+        world.store.delete(&world.id, "theirs");
+        world.wake();
+        eventually("the account is gone", PATIENCE, || {
+            world.store.account(&world.id, "theirs").is_none()
+        })
+        .await;
+        assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
+        let users = format!("{:?}", server.ask(&["ACL", "LIST"]).unwrap());
+        assert!(!users.contains("scratch"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_server_is_left_in_peace() {
+    for binary in found_engines() {
+        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let world = World::over(&[&server]);
+        for n in 0..18 {
+            world.store.create(
+                &world.id,
+                &format!("app{n}"),
+                "first-Password1",
+                Privilege::ReadWrite,
+            );
+        }
+        world.wake();
+        world.settled("18 accounts").await;
+        let passes = || world.fleet.stats().passes;
+        // The lines of new users are learned by the first sweep after they were made.
+        let from = passes();
+        eventually("two sweeps", PATIENCE, || passes() >= from + 3).await;
+        server.ask(&["CONFIG", "RESETSTAT"]).unwrap();
+        let from = passes();
+        eventually("two sweeps more", PATIENCE, || passes() >= from + 4).await;
+        server.ask(&["CONFIG", "RESETSTAT"]).unwrap();
+        let (from, seen) = (passes(), world.store.observations());
+        eventually("three more", PATIENCE, || passes() >= from + 3).await;
+        let stats = crate::common::text(&server.ask(&["INFO", "commandstats"]).unwrap());
+        assert!(!stats.contains("setuser"), "{}: {stats}", binary.engine);
+        let described: u64 = stats
+            .lines()
+            .filter_map(|line| line.strip_prefix("cmdstat_acl|getuser:calls="))
+            .filter_map(|rest| rest.split(',').next()?.parse::<u64>().ok())
+            .sum();
+        assert_eq!(described, 0, "{}: {stats}", binary.engine);
+        assert_eq!(
+            world.store.observations(),
+            seen,
+            "nothing new is not written"
+        );
+    }
+}

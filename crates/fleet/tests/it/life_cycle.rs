@@ -150,7 +150,8 @@ async fn the_nodes_own_files_hold_the_users() {
                     .create(name, "first-Password1", Privilege::ReadOnly)
                     .await;
             }
-            eventually("the file holds all", PATIENCE, || {
+            let what = format!("the file of {} ({keeps:?}) holds all", binary.engine);
+            eventually(&what, PATIENCE, || {
                 let file = server.own_file().unwrap();
                 ["ape", "bee", "cat"]
                     .iter()
