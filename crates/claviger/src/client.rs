@@ -123,6 +123,11 @@ impl Client {
         })
     }
 
+    /// The service's URL.
+    pub(crate) fn base(&self) -> &str {
+        self.endpoint.base()
+    }
+
     /// Reads.
     ///
     /// # Errors

@@ -82,7 +82,11 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<Loaded, Failure> {
     Ok(Loaded { key, warning: None })
 }
 
-fn decode(text: &Secret, source: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, Failure> {
+/// Reads a key's text; `source` names it in the error.
+///
+/// # Errors
+/// It is not the base64 of 32 bytes.
+pub(crate) fn decode(text: &Secret, source: &str) -> Result<Zeroizing<[u8; KEY_LEN]>, Failure> {
     let wrong = || Failure::refused(format!("{source} does not hold the base64 of 32 bytes"));
     let decoded = STANDARD.decode(text.expose().trim());
     let bytes = Zeroizing::new(decoded.map_err(|_| wrong())?);

@@ -163,6 +163,7 @@ fn open_store(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<SqliteStore
     }
     let sealer = Sealer::new(&master.key, Arc::clone(entropy));
     SqliteStore::open(&config.store_file, sealer).map_err(|error| {
+        // The error names the file itself where that is what is wrong.
         let store = config.store_file.display();
         let hint = match (&error, &config.master_key) {
             (OpenError::WrongMasterKey, MasterKey::File(path)) => {

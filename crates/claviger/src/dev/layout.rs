@@ -14,6 +14,8 @@ const PORTS_FILE: &str = "ports.json";
 /// Directories and ports of the servers; the first is the primary.
 pub(super) struct Layout {
     directory: PathBuf,
+    /// The instance is registered: what its servers hold is to be kept.
+    pub(super) registered: bool,
     /// One for each server.
     pub(super) ports: Vec<u16>,
 }
@@ -34,7 +36,9 @@ impl Layout {
         count: usize,
         registered: bool,
     ) -> Result<Self, Failure> {
-        let directory = data_dir.join("dev").join(instance);
+        // The servers are told to go to their directories, so the names must not depend on ours.
+        let directory = std::path::absolute(data_dir.join("dev").join(instance))
+            .map_err(|error| Failure::refused(format!("this directory cannot be told: {error}")))?;
         let file = directory.join(PORTS_FILE);
         let mut ports = match std::fs::read(&file) {
             Ok(content) if registered => serde_json::from_slice::<Remembered>(&content)
@@ -53,7 +57,11 @@ impl Layout {
         }
         let missing = count.saturating_sub(ports.len());
         ports.extend(free_ports(missing)?);
-        let layout = Self { directory, ports };
+        let layout = Self {
+            directory,
+            registered,
+            ports,
+        };
         layout.write(&file).map_err(|error| {
             Failure::refused(format!("cannot write {}: {error}", file.display()))
         })?;

@@ -1,23 +1,38 @@
 //! What `claviger dev` prints: everything to paste.
 
 use super::Facts;
-use serde_json::json;
+use serde::Serialize;
+
+/// The facts for programs.
+#[derive(Serialize)]
+struct Printed<'a> {
+    endpoint: &'a str,
+    access_key: &'a str,
+    secret_key: &'a str,
+    instance: &'a str,
+    /// `host:port`, the primary first.
+    nodes: Vec<String>,
+    server: &'a str,
+    /// Of the servers' default user.
+    node_password: &'a str,
+    data_dir: String,
+}
 
 impl Facts {
     /// For programs.
     pub(super) fn json(&self) -> String {
         let nodes = self.ports.iter().map(|port| format!("127.0.0.1:{port}"));
-        let value = json!({
-            "endpoint": self.endpoint,
-            "access_key": self.access_key,
-            "secret_key": self.secret_key.expose(),
-            "instance": self.instance,
-            "nodes": nodes.collect::<Vec<_>>(),
-            "server": self.server,
-            "node_password": self.password.expose(),
-            "data_dir": self.data_dir,
-        });
-        crate::output::indented(&value.to_string())
+        let printed = Printed {
+            endpoint: &self.endpoint,
+            access_key: &self.access_key,
+            secret_key: self.secret_key.expose(),
+            instance: &self.instance,
+            nodes: nodes.collect(),
+            server: &self.server,
+            node_password: self.password.expose(),
+            data_dir: self.data_dir.display().to_string(),
+        };
+        serde_json::to_string_pretty(&printed).unwrap_or_default()
     }
 
     /// For people.

@@ -4,9 +4,11 @@ use super::layout::Layout;
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::private_file;
+use claviger_core::account::Account;
 use claviger_core::engine::{AclLevel, Engine, Family};
 use claviger_core::password::PasswordDigest;
 use claviger_core::secret::Secret;
+use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -127,18 +129,21 @@ impl Server {
             Failure::refused(format!("{shown} cannot be started: {why}"))
         };
         let users = layout.users(node);
-        if !users.exists() {
-            // With an empty file the default user would be open to everyone.
-            let line = format!("{}\n", default_user(program.engine, password));
-            private_file::create(&users, line.as_bytes()).map_err(|e| cannot(&e))?;
-        }
+        let kept = match std::fs::read_to_string(&users) {
+            Ok(text) if layout.registered => text,
+            _ => String::new(),
+        };
+        let text = users_file(&kept, program.engine, password);
+        private_file::replace(&users, text.as_bytes()).map_err(|e| cannot(&e))?;
         let settings = settings(layout, node, password);
+        let log = File::create(layout.log(node)).map_err(|e| cannot(&e))?;
+        let log_too = log.try_clone().map_err(|e| cannot(&e))?;
         let mut child = Command::new(&program.path)
             // Settings come by standard input: a replica's hold the password.
             .arg("-")
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(log)
+            .stderr(log_too)
             // Ctrl-C reaches this process alone, which then ends the server after its clients.
             .process_group(0)
             .kill_on_drop(true)
@@ -237,14 +242,29 @@ fn default_user(engine: Engine, password: &Secret) -> String {
     format!("user default on #{digest} ~*{channels} +@all")
 }
 
+/// The file of users: those that were kept, and the default user with the password that we know.
+/// A server that was killed may have had no time to write down its newest one; and with a file
+/// without a default user it would be open to everyone.
+fn users_file(kept: &str, engine: Engine, password: &Secret) -> String {
+    let mut text = format!("{}\n", default_user(engine, password));
+    let others = kept.lines().filter(|line| {
+        let name = line.strip_prefix("user ").and_then(|rest| rest.split(' ').next());
+        name.is_some_and(|name| name != Account::DEFAULT_NAME)
+    });
+    for line in others {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
 /// The server's settings, in the form of its settings file.
 fn settings(layout: &Layout, node: usize, password: &Secret) -> Secret {
     let mut text = format!(
-        "bind 127.0.0.1\nport {}\ndaemonize no\ndir {}\naclfile {}\nlogfile {}\n",
+        "bind 127.0.0.1\nport {}\ndaemonize no\ndir {}\naclfile {}\n",
         layout.ports[node],
         quoted(&layout.directory(node)),
         quoted(&layout.users(node)),
-        quoted(&layout.log(node)),
     );
     if node > 0 {
         text.push_str(&format!(
@@ -311,6 +331,9 @@ mod tests {
             let line = engine.map(|engine| default_user(engine, &password)).unwrap_or_default();
             assert!(line.contains("on #ba7816bf") && !line.contains("nopass"), "{line}");
             assert_eq!(line.contains("&*"), channels);
+            let kept = "user app on #00 ~* -@all\nuser default on nopass ~* +@all\n";
+            let text = engine.map(|engine| users_file(kept, engine, &password));
+            assert_eq!(text, Some(format!("{line}\nuser app on #00 ~* -@all\n")));
         }
     }
 }
