@@ -67,9 +67,6 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The most commands in one batch: a bound on what waits in a server's output buffer.
-    pub(crate) const COMMANDS_MAX: usize = 96;
-
     pub(crate) fn new() -> Self {
         Self {
             pipe: Pipeline::new(),

@@ -155,7 +155,11 @@ pub(crate) async fn pair(binary: &EngineBinary, keeps: Keeps) -> (Server, Server
 }
 
 /// The same with further lines of configuration for both.
-pub(crate) async fn pair_with(binary: &EngineBinary, keeps: Keeps, lines: &[&str]) -> (Server, Server) {
+pub(crate) async fn pair_with(
+    binary: &EngineBinary,
+    keeps: Keeps,
+    lines: &[&str],
+) -> (Server, Server) {
     let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     let options = ServerOptions {
         keeps,

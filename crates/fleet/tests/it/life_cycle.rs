@@ -3,7 +3,6 @@
 use crate::common::{PATIENCE, World, instance, logs_in, pair, quick};
 use claviger_core::instance::{RolePolicy, RoleProfile, Topology};
 use claviger_core::password::PasswordDigest;
-use claviger_core::ports::Fleet as _;
 use claviger_core::privilege::Privilege;
 use claviger_core::secret::Secret;
 use claviger_testkit::{Keeps, Server, ServerOptions, Session, eventually, found_engines};
