@@ -30,17 +30,18 @@ pub(crate) async fn handle(
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let limit = app.limits.body_bytes_max;
-    let (body, unread) = match read::body(body, &parts, app.limits.body_timeout, limit).await {
-        Ok(body) => (body, None),
-        Err(Unread::TooLarge(beginning)) => (beginning, Some(Refusal::TooLarge { limit })),
-        Err(Unread::TooSlow) => {
-            return unclaimed(app, origin, begun, StatusCode::REQUEST_TIMEOUT, SLOW);
-        }
-        Err(Unread::Broken) => {
-            return unclaimed(app, origin, begun, StatusCode::BAD_REQUEST, BROKEN);
-        }
-    };
-    let raw = read::raw(parts, body);
+    let (body, unread) =
+        match read::body(&app.body_room, body, &parts, app.limits.body_timeout, limit).await {
+            Ok(body) => (body, None),
+            Err(Unread::TooLarge(beginning)) => (beginning, Some(Refusal::TooLarge { limit })),
+            Err(Unread::TooSlow) => {
+                return unclaimed(app, origin, begun, StatusCode::REQUEST_TIMEOUT, SLOW);
+            }
+            Err(Unread::Broken) => {
+                return unclaimed(app, origin, begun, StatusCode::BAD_REQUEST, BROKEN);
+            }
+        };
+    let raw = read::raw(parts, body.bytes);
     let Some(dialect) = dialect_of(&raw) else {
         let status = match unread {
             Some(_) => StatusCode::PAYLOAD_TOO_LARGE,

@@ -22,6 +22,7 @@ use metrics::{Metrics, Provider};
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Whether the service can serve now; called at each `/readyz`, so it must be quick.
@@ -49,6 +50,7 @@ pub(crate) struct App {
     limits: Limits,
     ready: Ready,
     metrics: Metrics,
+    body_room: Semaphore,
     stop: CancellationToken,
 }
 
@@ -60,6 +62,7 @@ impl Server {
             limits: parts.limits,
             ready: parts.ready,
             metrics: Metrics::new(parts.providers),
+            body_room: read::room(),
             stop: parts.stop,
         }))
     }

@@ -7,12 +7,28 @@ use http::request::Parts;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+/// A body, and the room that it takes of what all bodies may take together.
+pub(crate) struct Whole<'a> {
+    pub(crate) bytes: Vec<u8>,
+    _room: Option<SemaphorePermit<'a>>,
+}
+
+impl Whole<'_> {
+    fn empty() -> Self {
+        Self {
+            bytes: Vec::new(),
+            _room: None,
+        }
+    }
+}
+
 /// Why a body was not read. What had come by then is kept: it may tell the dialect.
-pub(crate) enum Unread {
+pub(crate) enum Unread<'a> {
     /// Larger than the bound.
-    TooLarge(Vec<u8>),
+    TooLarge(Whole<'a>),
     /// The client took too long.
     TooSlow,
     /// The connection broke, or the body's framing is wrong. There may be nobody left to tell.
@@ -24,15 +40,27 @@ pub(crate) enum Unread {
 /// instead of the reason.
 const DISCARD_FACTOR: usize = 8;
 
+/// Bodies up to this size take no room: every known call of a cloud is smaller.
+const SMALL_BYTES_MAX: usize = 16 * 1024;
+
+/// Room for all larger bodies together, KiB. Who finds none waits, and is not read meanwhile.
+const LARGE_KIB_MAX: usize = 64 * 1024;
+
+/// The room for larger bodies, a permit for each KiB.
+pub(crate) fn room() -> Semaphore {
+    Semaphore::new(LARGE_KIB_MAX)
+}
+
 /// Reads a body up to the bound.
-pub(crate) async fn body(
+pub(crate) async fn body<'a>(
+    room: &'a Semaphore,
     body: Incoming,
     parts: &Parts,
     patience: Duration,
     bytes_max: usize,
-) -> Result<Vec<u8>, Unread> {
+) -> Result<Whole<'a>, Unread<'a>> {
     if body.is_end_stream() {
-        return Ok(Vec::new());
+        return Ok(Whole::empty());
     }
     let announced = parts
         .headers
@@ -42,23 +70,23 @@ pub(crate) async fn body(
     let asks_first = parts.headers.contains_key(http::header::EXPECT);
     if asks_first && announced.is_some_and(|length| length > bytes_max) {
         // The client waits for leave to send: it reads the answer now.
-        return Err(Unread::TooLarge(Vec::new()));
+        return Err(Unread::TooLarge(Whole::empty()));
     }
-    match timeout(patience, collect(body, announced, bytes_max)).await {
+    match timeout(patience, collect(room, body, announced, bytes_max)).await {
         Ok(read) => read,
         Err(_) => Err(Unread::TooSlow),
     }
 }
 
-/// Room that is made on the word of a header alone, bytes; more only as the bytes come.
-const ANNOUNCED_MAX: usize = 16 * 1024;
-
 async fn collect(
+    room: &Semaphore,
     mut body: Incoming,
     announced: Option<usize>,
     bytes_max: usize,
-) -> Result<Vec<u8>, Unread> {
-    let mut whole = Vec::with_capacity(announced.unwrap_or(0).min(ANNOUNCED_MAX));
+) -> Result<Whole<'_>, Unread<'_>> {
+    // No more room is made on the word of a header alone.
+    let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(SMALL_BYTES_MAX));
+    let mut taken = None;
     let mut discarded = 0_usize;
     let mut too_large = announced.is_some_and(|length| length > bytes_max);
     while let Some(frame) = body.frame().await {
@@ -69,20 +97,36 @@ async fn collect(
         let Some(data) = frame.data_ref() else {
             continue;
         };
-        let room = bytes_max - whole.len();
-        too_large |= data.len() > room;
-        let kept = data.len().min(room);
-        whole.extend_from_slice(&data[..kept]);
+        let left = bytes_max - bytes.len();
+        too_large |= data.len() > left;
+        let kept = data.len().min(left);
+        if taken.is_none() && bytes.len() + kept > SMALL_BYTES_MAX {
+            taken = Some(take(room, bytes_max).await?);
+        }
+        bytes.extend_from_slice(&data[..kept]);
         discarded += data.len() - kept;
         if discarded > bytes_max.saturating_mul(DISCARD_FACTOR) {
             break;
         }
     }
+    let whole = Whole {
+        bytes,
+        _room: taken,
+    };
     if too_large {
         Err(Unread::TooLarge(whole))
     } else {
         Ok(whole)
     }
+}
+
+/// Room for one large body. It is taken whole and at once, so that no two bodies wait for each
+/// other with half of it.
+async fn take(room: &Semaphore, bytes_max: usize) -> Result<SemaphorePermit<'_>, Unread<'_>> {
+    let kib = bytes_max.div_ceil(1024).min(LARGE_KIB_MAX);
+    let kib = u32::try_from(kib).unwrap_or(u32::MAX);
+    // It is never closed.
+    room.acquire_many(kib).await.map_err(|_| Unread::TooSlow)
 }
 
 /// The request as the dialects want it: nothing decoded, nothing reordered.

@@ -32,7 +32,7 @@ use tokio::time::timeout;
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
 /// What a call may take longer that asks every node of an instance.
-const NODES_TIMEOUT: Duration = Duration::from_secs(60);
+const NODES_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Whether a path belongs to this API.
 pub(crate) fn owns(path: &str) -> bool {
@@ -84,16 +84,16 @@ async fn answer(
         method: parts.method.as_str(),
         path: parts.uri.path(),
         query: parts.uri.query().unwrap_or_default(),
-        body: &body,
+        body: &body.bytes,
     };
     let principal = auth::verify(&app.service, &credentials, signed)?;
     trace.key = Some(principal.key.clone());
-    takes(route, &parts, &body)?;
+    takes(route, &parts, &body.bytes)?;
     let call = Call {
         route,
         args,
         query: Query::read(route, parts.uri.query().unwrap_or_default())?,
-        body,
+        body: body.bytes,
         context: NativeContext {
             principal,
             request_id: request_id.to_string(),
@@ -120,9 +120,13 @@ fn lead(parts: &Parts, trace: &mut Trace) -> Result<(&'static Route, Args), Faul
     }
 }
 
-async fn read_body(app: &App, parts: &Parts, body: Incoming) -> Result<Vec<u8>, Fault> {
+async fn read_body<'a>(
+    app: &'a App,
+    parts: &Parts,
+    body: Incoming,
+) -> Result<read::Whole<'a>, Fault> {
     let limit = app.limits.body_bytes_max.min(BODY_BYTES_MAX);
-    read::body(body, parts, app.limits.body_timeout, limit)
+    read::body(&app.body_room, body, parts, app.limits.body_timeout, limit)
         .await
         .map_err(|unread| match unread {
             Unread::TooLarge(_) => Refusal::TooLarge { limit }.into(),

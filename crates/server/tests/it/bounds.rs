@@ -282,3 +282,37 @@ async fn use_up_descriptors() {
     assert_eq!(Client::over(last).ask(PLAIN).await.status, 200);
     assert_eq!(server.ask(PLAIN).await.status, 200);
 }
+
+/// Large bodies share their room: those that find none are not read, small ones do not notice,
+/// and what is taken is given back.
+#[tokio::test]
+async fn large_bodies_share_their_room() {
+    let limits = Limits {
+        connections_max: 200,
+        body_timeout: Duration::from_secs(4),
+        ..LIMITS
+    };
+    let server = start_with(limits, None).await;
+    let length = limits.body_bytes_max;
+    let head = format!("POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    let part = "x".repeat(40 * 1024);
+    // As many as there is room for, each short of its end.
+    let mut holding = Vec::new();
+    for _ in 0..64 {
+        let mut client = server.client().await;
+        client.send(format!("{head}{part}")).await;
+        holding.push(client);
+    }
+    let small = "POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nxx";
+    assert_eq!(server.ask(small).await.status, 400);
+    let rest = "x".repeat(length - part.len());
+    let whole = format!("{head}{part}{rest}");
+    let begun = Instant::now();
+    let late = server.ask(&whole).await;
+    assert!(begun.elapsed() > limits.body_timeout / 4, "there was room");
+    assert!(matches!(late.status, 400 | 408));
+    for client in &mut holding {
+        assert_eq!(client.next().await.unwrap().status, 408);
+    }
+    assert_eq!(server.ask(&whole).await.status, 400, "there is room again");
+}
