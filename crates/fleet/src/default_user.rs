@@ -19,7 +19,7 @@ use crate::plan::{Look, Seen};
 use crate::reply;
 use crate::stats::count;
 use claviger_core::node::NodeRole;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 /// What is wanted of the default user in this pass.
 pub(crate) struct Turn<'a> {
@@ -69,13 +69,12 @@ pub(crate) async fn advance(members: &mut [Member], desired: &Desired, context: 
     let Some(wanted) = &desired.default else {
         return;
     };
-    let mut hasher = context.salt.build_hasher();
-    wanted.digest.expose_bytes().hash(&mut hasher);
+    let print = context.salt.hash_one(wanted.digest.expose_bytes());
     let turn = Turn {
         wanted,
         digest: wanted.digest.expose_hex(),
         key: context.salt.hash_one(DEFAULT_USER),
-        print: hasher.finish().max(GONE + 1),
+        print: print.max(GONE + 1),
         replicated: members.len() > 1 || members.iter().any(|m| m.role() == NodeRole::Replica),
     };
     let open = |member: &&mut Member| {

@@ -9,7 +9,7 @@ use claviger_core::password::PasswordDigest;
 use claviger_core::privilege::Privilege;
 use claviger_core::secret::Secret;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whose rights a user gets.
@@ -185,11 +185,10 @@ impl RuleBook {
             Rights::Of(privilege) => rule_tokens(privilege, policy, engine),
             Rights::Everything => everything(engine),
         };
-        let mut hasher = salt.build_hasher();
-        tokens.hash(&mut hasher);
+        let key_of_tokens = salt.hash_one(&tokens);
         let rule = Arc::new(Rule {
             tokens,
-            key: hasher.finish(),
+            key: key_of_tokens,
         });
         rules.insert(key, Arc::clone(&rule));
         rule

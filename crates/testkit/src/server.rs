@@ -63,7 +63,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn start(binary: &EngineBinary, options: ServerOptions) -> Result<Self> {
+    pub fn start(binary: &EngineBinary, options: &ServerOptions) -> Result<Self> {
         let mut failure = None;
         for _ in 0..STARTS_MAX {
             let mut server = Self {

@@ -166,12 +166,12 @@ pub(crate) async fn pair_with(
         lines,
         ..ServerOptions::default()
     };
-    let primary = Server::start(binary, options.clone()).unwrap();
+    let primary = Server::start(binary, &options).unwrap();
     let options = ServerOptions {
         replica_of: Some(primary.port()),
         ..options
     };
-    let replica = Server::start(binary, options).unwrap();
+    let replica = Server::start(binary, &options).unwrap();
     eventually("the replica is linked", PATIENCE, || linked(&replica, None)).await;
     (primary, replica)
 }

@@ -109,12 +109,12 @@ async fn a_server_that_had_a_password_keeps_it_until_every_node_has_the_new_one(
             lines: lines.map(str::to_owned).to_vec(),
             ..Default::default()
         };
-        let primary = Server::start(binary, options.clone()).unwrap();
+        let primary = Server::start(binary, &options).unwrap();
         let options = claviger_testkit::ServerOptions {
             replica_of: Some(primary.port()),
             ..options
         };
-        let mut replica = Server::start(binary, options).unwrap();
+        let mut replica = Server::start(binary, &options).unwrap();
         eventually("linked", PATIENCE, || {
             linked(&replica, Some("old-Password0"))
         })

@@ -36,7 +36,7 @@ async fn users_lost_in_a_restart_come_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hands_are_corrected() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         let world = World::over(&[&server]);
         for name in ["ape", "bee", "cat", "dog", "elk"] {
             world
@@ -76,7 +76,7 @@ async fn hands_are_corrected() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drift_that_cannot_be_repaired_is_shown() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         server
             .ask(&[
                 "ACL",
@@ -127,7 +127,7 @@ async fn drift_that_cannot_be_repaired_is_shown() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_that_are_not_ours_are_left_alone() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         server
             .ask(&[
                 "ACL",
@@ -185,7 +185,7 @@ async fn users_that_are_not_ours_are_left_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_quiet_server_is_left_in_peace() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         let world = World::over(&[&server]);
         for n in 0..18 {
             world.store.create(

@@ -70,7 +70,7 @@ async fn an_account_lives_on_every_node() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_name_used_again_ends_the_old_sessions() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         let world = World::over(&[&server]);
         world
             .create("app", "same-Password1", Privilege::ReadWrite)
@@ -89,7 +89,7 @@ async fn a_name_used_again_ends_the_old_sessions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_role_policy_reaches_every_account() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         let world = World::over(&[&server]);
         world
             .create("app", "one-Password1", Privilege::ReadWrite)
@@ -116,7 +116,7 @@ async fn the_role_policy_reaches_every_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_works_when_every_wake_up_is_lost() {
     let binary = &found_engines()[0];
-    let server = Server::start(binary, ServerOptions::default()).unwrap();
+    let server = Server::start(binary, &ServerOptions::default()).unwrap();
     let world = World::new(instance("r-test", &[server.address()]), quick());
     world
         .store
@@ -137,7 +137,7 @@ async fn the_nodes_own_files_hold_the_users() {
         for keeps in [Keeps::Aclfile, Keeps::Config] {
             let mut server = Server::start(
                 binary,
-                ServerOptions {
+                &ServerOptions {
                     keeps,
                     ..ServerOptions::default()
                 },
@@ -177,7 +177,7 @@ async fn a_stop_saves_what_was_not_saved_yet() {
         keeps: Keeps::Aclfile,
         ..ServerOptions::default()
     };
-    let server = Server::start(binary, options).unwrap();
+    let server = Server::start(binary, &options).unwrap();
     let config = claviger_fleet::FleetConfig {
         save_interval: Duration::from_secs(3600),
         ..quick()

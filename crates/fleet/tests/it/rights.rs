@@ -142,7 +142,7 @@ fn try_all(server: &Server, name: &str, case: &Case, label: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_privilege_grants_what_it_says_and_no_more() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         server.ask(&["SET", "k", "v"]).unwrap();
         let world = World::over(&[&server]);
         for profile in [RoleProfile::Faithful, RoleProfile::Strict] {
@@ -169,7 +169,7 @@ async fn each_privilege_grants_what_it_says_and_no_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn write_only_writes_and_a_full_administrator_may_everything() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         let world = World::over(&[&server]);
         world
             .create("writer", "first-Password1", Privilege::WriteOnly)

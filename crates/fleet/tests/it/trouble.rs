@@ -96,7 +96,7 @@ async fn a_frozen_node_delays_nobody_for_long() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_replica_gets_every_account() {
     for binary in found_engines() {
-        let server = Server::start(binary, ServerOptions::default()).unwrap();
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
         let world = World::over(&[&server]);
         world
             .create("ape", "first-Password1", Privilege::ReadOnly)
@@ -107,7 +107,7 @@ async fn a_new_replica_gets_every_account() {
             replica_of: Some(server.port()),
             ..ServerOptions::default()
         };
-        let replica = Server::start(binary, options).unwrap();
+        let replica = Server::start(binary, &options).unwrap();
         world.in_sync(2).await;
         assert!(logs_in(&replica, "ape", "first-Password1"));
         let sight = world.sight().await;
@@ -142,7 +142,7 @@ async fn a_new_replica_gets_every_account() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_connections_are_noticed_at_once_and_made_anew() {
     let binary = &found_engines()[0];
-    let server = Server::start(binary, ServerOptions::default()).unwrap();
+    let server = Server::start(binary, &ServerOptions::default()).unwrap();
     let proxy = ChaosProxy::start(server.address()).await.unwrap();
     let config = claviger_fleet::FleetConfig {
         sweep_interval: Duration::from_secs(3600),
@@ -229,7 +229,7 @@ async fn a_restarted_service_takes_up_where_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failing_store_and_a_removed_instance() {
     let binary = &found_engines()[0];
-    let server = Server::start(binary, ServerOptions::default()).unwrap();
+    let server = Server::start(binary, &ServerOptions::default()).unwrap();
     let world = World::over(&[&server]);
     world
         .create("ape", "first-Password1", Privilege::ReadOnly)
