@@ -2,6 +2,7 @@
 //! connections, a clock that stands still, a store in memory. A dependency of no room, only of
 //! their tests.
 
+pub mod simnode;
 pub mod clock;
 pub mod engines;
 pub mod fake;
