@@ -12,6 +12,7 @@ mod change;
 mod confirm;
 mod fault;
 mod keys;
+mod memo;
 mod migrate;
 mod observe;
 mod open;

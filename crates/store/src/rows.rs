@@ -199,16 +199,16 @@ pub(crate) fn account(
     secrets: Secrets<'_>,
 ) -> Result<Account, Fault> {
     let id = text(row, 0)?;
+    let account = account_id(id)?;
     let password = match (blob(row, 6)?, secrets) {
         (None, _) => None,
         (Some(_), Secrets::Absent) => Some(PasswordDigest::from_bytes([0; 32])),
         (Some(blob), Secrets::Open(sealer)) => {
-            let place = sealed::account_password(instance, id);
-            Some(sealed::open_digest(sealer, place, blob)?)
+            Some(sealed::open_digest(sealer, instance, account, id, blob)?)
         }
     };
     Ok(Account {
-        id: account_id(id)?,
+        id: account,
         name: AccountName::new(text(row, 1)?),
         kind: word(row, 2)?,
         privilege: word(row, 3)?,

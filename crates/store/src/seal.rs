@@ -6,6 +6,7 @@
 //! Form of a blob: version (1 byte) ‖ key id (8) ‖ nonce (24) ‖ ciphertext with tag (n + 16).
 //! Nonces are random: 24 bytes leave no practical chance of a repeat.
 
+use crate::memo::Memo;
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use claviger_core::ports::Entropy;
@@ -68,6 +69,8 @@ pub struct Sealer {
     cipher: XChaCha20Poly1305,
     key_id: [u8; KEY_ID],
     entropy: Arc<dyn Entropy>,
+    /// Digests that were opened already.
+    pub(crate) memo: Memo,
 }
 
 impl fmt::Debug for Sealer {
@@ -96,6 +99,7 @@ impl Sealer {
             cipher,
             key_id,
             entropy,
+            memo: Memo::default(),
         }
     }
 

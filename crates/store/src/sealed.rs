@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::seal::{Place, Sealer};
+use claviger_core::ids::AccountId;
 use claviger_core::instance::NodeLogin;
 use claviger_core::password::PasswordDigest;
 use claviger_core::secret::Secret;
@@ -59,17 +60,24 @@ pub(crate) fn seal_digest(
     Ok(sealer.seal(place, digest.expose_bytes())?)
 }
 
-/// Opens a digest.
+/// Opens an account's digest, or remembers it. `id` is the text of `account`.
 pub(crate) fn open_digest(
     sealer: &Sealer,
-    place: Place<'_>,
+    instance: &str,
+    account: AccountId,
+    id: &str,
     blob: &[u8],
 ) -> Result<PasswordDigest, Fault> {
-    let clear = sealer.open(place, blob)?;
+    if let Some(known) = sealer.memo.find(instance, account, blob) {
+        return Ok(known);
+    }
+    let clear = sealer.open(account_password(instance, id), blob)?;
     let bytes = Zeroizing::new(
         <[u8; 32]>::try_from(clear.as_slice()).map_err(|_| Fault::unreadable("a digest"))?,
     );
-    Ok(PasswordDigest::from_bytes(*bytes))
+    let digest = PasswordDigest::from_bytes(*bytes);
+    sealer.memo.keep(instance, account, blob, &digest);
+    Ok(digest)
 }
 
 /// Seals a text.
