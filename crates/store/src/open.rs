@@ -106,12 +106,16 @@ pub(crate) fn prepare(path: &Path, sealer: &Sealer) -> Result<Opened, OpenError>
     }
     let lock = lock(&beside(path, ".lock"))?;
     drop(private_file(path)?);
-    let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    let (writer, mode) = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
         .and_then(|writer| {
-            tune_writer(&writer)?;
-            Ok(writer)
+            let mode = tune_writer(&writer)?;
+            Ok((writer, mode))
         })
         .map_err(|error| classify(path, error))?;
+    if mode != "wal" {
+        let text = "no write-ahead log can be kept on this file system";
+        return Err(OpenError::Database(text.into()));
+    }
     migrate(&writer, MIGRATIONS)?;
     check_canary(&writer, sealer)?;
     sync_directory(path)?;
@@ -142,15 +146,17 @@ fn connect(path: &Path, mode: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn tune_writer(writer: &Connection) -> rusqlite::Result<()> {
-    writer.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+/// The journal mode that it came to.
+fn tune_writer(writer: &Connection) -> rusqlite::Result<String> {
+    let mode = writer
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     writer.pragma_update(None, "synchronous", "full")?;
     writer.pragma_update(None, "foreign_keys", true)?;
     writer.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     let ignore = |_: &rusqlite::Row<'_>| Ok(());
     writer.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, ignore)?;
     writer.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES_MAX, ignore)?;
-    Ok(())
+    Ok(mode)
 }
 
 fn classify(path: &Path, error: rusqlite::Error) -> OpenError {

@@ -108,7 +108,10 @@ impl Writer {
         let size = group.len() as u64;
         let mut pending: Vec<Pending> = Vec::with_capacity(group.len());
         let failure = self.write(group, &mut pending).err().map(|fault| {
-            let reason = StoreError::from(fault).to_string();
+            let reason = match StoreError::from(fault) {
+                StoreError::Unavailable(reason) => reason,
+                other => other.to_string(),
+            };
             tracing::error!(
                 writes = size,
                 reason,
