@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import clients, crash, leaks, nodes, wire
+from harness import clients, crash, leaks, nodes, repair, wire
 from harness.lifecycle import Lifecycle
 from harness.report import Report
 from harness.service import Service
@@ -24,7 +24,7 @@ from harness.tls import Tls
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = "r-conformance01"
-SUITES = ("lifecycle", "wire", "tls", "crash", "engines", "secrets")
+SUITES = ("lifecycle", "wire", "crash", "repair", "secrets", "tls", "engines")
 # The clients that take a private CA by their own means, one of each generation and language.
 TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get")
 
@@ -36,7 +36,7 @@ def arguments():
                         or str(target / "debug/claviger"), help="the claviger to test")
     parser.add_argument("--all", action="store_true", help="Go, Java and the aliyun command too")
     parser.add_argument("--clients", help="only these, by name, separated by commas")
-    parser.add_argument("--suites", default=",".join(SUITES), help="only these, in this order")
+    parser.add_argument("--suites", default=",".join(SUITES), help="only these")
     parser.add_argument("--engine", help="only this server: a path, or a name under .engines/")
     parser.add_argument("--keep", action="store_true", help="keep the temporary directory")
     parser.add_argument("--list", action="store_true", help="list clients, suites and servers")
@@ -135,6 +135,9 @@ class Run:
             if "crash" in self.suites:
                 with self.report.suite("kill -9"):
                     crash.run(self.report, bench.service, INSTANCE, bench.fleet, self.vault)
+            if "repair" in self.suites:
+                with self.report.suite("repair"):
+                    repair.run(self.report, bench.service, INSTANCE, bench.fleet, self.vault)
             status, metrics = bench.service.get("/metrics")
             self.report.equal("start", "/metrics answers", status, 200)
             self.report.equal("start", "SIGTERM ends the service with 0", bench.service.stop(), 0)

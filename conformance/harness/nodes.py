@@ -78,6 +78,10 @@ class Node:
             ]
         (self.directory / "server.conf").write_text("\n".join(lines) + "\n")
 
+    def forget(self):
+        """Back to the users and settings of the first start; for a server that is stopped."""
+        self._write_files()
+
     def start(self):
         self.process = subprocess.Popen(
             [self.binary, str(self.directory / "server.conf")],
