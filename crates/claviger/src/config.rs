@@ -206,13 +206,13 @@ impl Config {
                 "rate-limit",
                 args.rate_limit.as_deref(),
                 Some(100),
-                |text| parse::number(text, 0, RATE_MAX).map(|n| (n > 0).then_some(n)),
+                |text| parse::number(text, &(0..=RATE_MAX)).map(|n| (n > 0).then_some(n)),
             )?,
             connections_max: places.checked(
                 "max-connections",
                 args.max_connections.as_deref(),
                 4096,
-                |text| parse::number(text, 1, CONNECTIONS_MAX),
+                |text| parse::number(text, &(1..=CONNECTIONS_MAX)),
             )?,
             log_format: places.checked(
                 "log-format",

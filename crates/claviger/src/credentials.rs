@@ -39,7 +39,9 @@ pub(crate) struct DevFile {
 pub(crate) fn dev_file_path(env: &dyn Env) -> Result<Option<PathBuf>, Failure> {
     let directory = match env.get("XDG_CONFIG_HOME")? {
         Some(directory) => Some(PathBuf::from(directory)),
-        None => env.get("HOME")?.map(|home| Path::new(&home).join(".config")),
+        None => env
+            .get("HOME")?
+            .map(|home| Path::new(&home).join(".config")),
     };
     Ok(directory.map(|directory| directory.join("claviger").join("dev.json")))
 }

@@ -166,7 +166,10 @@ async fn register(
         key: house.root.key.id.clone(),
         secret: house.root.key.secret.clone(),
     };
-    let nodes = layout.ports.iter().map(|port| format!("redis://127.0.0.1:{port}"));
+    let nodes = layout
+        .ports
+        .iter()
+        .map(|port| format!("redis://127.0.0.1:{port}"));
     let body = json!({
         "id": instance,
         "nodes": nodes.collect::<Vec<_>>(),

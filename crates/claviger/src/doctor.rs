@@ -91,7 +91,9 @@ pub(crate) fn run(args: &DoctorArgs, env: &dyn Env) -> Result<(), Failure> {
     } else {
         print(&findings, out)?;
     }
-    let failed = findings.iter().any(|finding| finding.result == Weight::Fail);
+    let failed = findings
+        .iter()
+        .any(|finding| finding.result == Weight::Fail);
     if failed { Err(Failure::said()) } else { Ok(()) }
 }
 
@@ -223,7 +225,10 @@ fn service(args: &DoctorArgs, config: &Config, env: &dyn Env) -> Vec<Finding> {
         Err(error) => {
             return vec![Finding::warn(
                 CHECK,
-                format!("something listens on {}; it was not asked: {error}", config.listen),
+                format!(
+                    "something listens on {}; it was not asked: {error}",
+                    config.listen
+                ),
                 "set the key pair, then run this again",
             )];
         }

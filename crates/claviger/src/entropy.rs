@@ -8,6 +8,10 @@ use claviger_core::secret::Secret;
 pub(crate) struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the adapter; everything else is given an Entropy"
+    )]
     fn fill(&self, buffer: &mut [u8]) {
         // Without randomness every key, nonce and password would be guessable: there is no safe
         // way on, and no caller that could do better than stop.

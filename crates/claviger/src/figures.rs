@@ -8,7 +8,11 @@ use std::sync::{Arc, Weak};
 /// The fleet's. It holds the fleet weakly: figures must not keep it alive.
 pub(crate) fn of_fleet(fleet: &Arc<Fleet>) -> Provider {
     let fleet: Weak<Fleet> = Arc::downgrade(fleet);
-    Box::new(move || fleet.upgrade().map_or_else(Vec::new, |fleet| of_stats(&fleet.stats())))
+    Box::new(move || {
+        fleet
+            .upgrade()
+            .map_or_else(Vec::new, |fleet| of_stats(&fleet.stats()))
+    })
 }
 
 /// The store's.
@@ -20,8 +24,16 @@ pub(crate) fn of_store(store: &Arc<SqliteStore>) -> Provider {
         };
         let stats = store.stats();
         vec![
-            counter("claviger_store_commits", "Commits of the store", stats.commits),
-            counter("claviger_store_writes", "Writes in these commits", stats.writes),
+            counter(
+                "claviger_store_commits",
+                "Commits of the store",
+                stats.commits,
+            ),
+            counter(
+                "claviger_store_writes",
+                "Writes in these commits",
+                stats.writes,
+            ),
             gauge(
                 "claviger_store_group_max",
                 "The most writes that one commit carried",
@@ -59,7 +71,11 @@ fn of_stats(stats: &FleetStats) -> Vec<Sample> {
             "Users put right that had been confirmed before",
             stats.repairs,
         ),
-        counter("claviger_node_saves", "Writes of nodes' own files", stats.saves),
+        counter(
+            "claviger_node_saves",
+            "Writes of nodes' own files",
+            stats.saves,
+        ),
         counter(
             "claviger_node_saves_failed",
             "Writes of nodes' own files that failed",

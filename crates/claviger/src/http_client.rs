@@ -127,7 +127,12 @@ fn roots(ca: Option<&Path>, env: &dyn Env) -> Result<RootCerts, Failure> {
         Some(path) => Some(path.to_owned()),
         None => env.get("SSL_CERT_FILE")?.map(PathBuf::from),
     };
-    let system = || SYSTEM_BUNDLES.iter().map(PathBuf::from).find(|path| path.exists());
+    let system = || {
+        SYSTEM_BUNDLES
+            .iter()
+            .map(PathBuf::from)
+            .find(|path| path.exists())
+    };
     let path = path.or_else(system).ok_or_else(|| {
         Failure::refused("this system has no bundle of authorities to trust; give --endpoint-ca")
     })?;

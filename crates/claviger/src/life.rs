@@ -30,6 +30,10 @@ pub(crate) fn begin() -> Result<CancellationToken, Failure> {
                 token.cancel();
             } else {
                 tracing::warn!(signal = name, "stopped at once");
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "whoever asks twice wants no orderly end; what matters is on disk"
+                )]
                 std::process::exit(FORCED);
             }
         }

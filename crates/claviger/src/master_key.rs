@@ -60,9 +60,8 @@ pub(crate) fn read(path: &Path) -> Result<Loaded, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| cannot(&e))?;
     let key = decode(&Secret::new(text), &format!("the master key file {shown}"))?;
     let open = private_file::open_to_others(path).map_err(|e| cannot(&e))?;
-    let warning = (open != 0).then(|| {
-        format!("the master key file {shown} is open to other users: chmod 600 {shown}")
-    });
+    let warning = (open != 0)
+        .then(|| format!("the master key file {shown} is open to other users: chmod 600 {shown}"));
     Ok(Loaded { key, warning })
 }
 
@@ -70,7 +69,10 @@ fn make(path: &Path, entropy: &dyn Entropy) -> Result<Loaded, Failure> {
     let mut key = Zeroizing::new([0; KEY_LEN]);
     entropy.fill(&mut *key);
     let text = Zeroizing::new(format!("{}\n", STANDARD.encode(*key)));
-    let made = match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    let made = match path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         Some(parent) => private_file::make_directory(parent),
         None => Ok(()),
     };

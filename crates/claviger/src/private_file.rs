@@ -11,7 +11,10 @@ use std::path::Path;
 /// # Errors
 /// It cannot be made.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 /// Writes a file of mode 0600 that was not there before, and makes it durable.
@@ -20,7 +23,11 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
 /// It is there already, or cannot be written.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(content)?;
     file.sync_all()?;
     sync_parent(path)
@@ -44,7 +51,10 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    match path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         Some(parent) => fs::File::open(parent)?.sync_all(),
         None => fs::File::open(".")?.sync_all(),
     }

@@ -50,7 +50,10 @@ fn read_to(path: &Path, into: &mut Secret) -> std::io::Result<()> {
     let mut text = String::new();
     let bound = SECRET_LEN_MAX + 1;
     let result = if path == Path::new("-") {
-        std::io::stdin().lock().take(bound).read_to_string(&mut text)
+        std::io::stdin()
+            .lock()
+            .take(bound)
+            .read_to_string(&mut text)
     } else {
         std::fs::File::open(path).and_then(|file| file.take(bound).read_to_string(&mut text))
     };

@@ -43,9 +43,7 @@ pub(crate) fn run(args: &ServeArgs, env: &dyn Env) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As the future, or the runtime cannot be made.
-pub(crate) fn in_runtime(
-    work: impl Future<Output = Result<(), Failure>>,
-) -> Result<(), Failure> {
+pub(crate) fn in_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("claviger")

@@ -58,7 +58,8 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sqlite = Arc::new(open_store(config, &entropy)?);
     let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
-    let unusable = |error: StoreError| Failure::refused(format!("the store cannot be used: {error}"));
+    let unusable =
+        |error: StoreError| Failure::refused(format!("the store cannot be used: {error}"));
     keep_project_id(config, &*store).await?;
     let root = root_key::find(&*store, config.root.as_ref(), &*entropy, clock.now())
         .await
@@ -214,7 +215,9 @@ fn connections_max(wanted: usize) -> usize {
 /// The process's soft limit on open files, where the system tells it.
 pub(crate) fn descriptors_max() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

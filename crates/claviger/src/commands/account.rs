@@ -63,7 +63,14 @@ fn list(args: &AccountListArgs, env: &dyn Env) -> Result<(), Failure> {
         })
         .collect();
     out.table(
-        &["ACCOUNT", "KIND", "PRIVILEGE", "STATUS", "CREATED", "DESCRIPTION"],
+        &[
+            "ACCOUNT",
+            "KIND",
+            "PRIVILEGE",
+            "STATUS",
+            "CREATED",
+            "DESCRIPTION",
+        ],
         &rows,
     )
 }

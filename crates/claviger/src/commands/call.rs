@@ -115,7 +115,10 @@ fn params(texts: &[String]) -> Result<Params, Failure> {
 fn curl(endpoint: &Endpoint, request: &SignedRequest) -> String {
     let mut text = format!("curl --request {}", request.method);
     for (name, value) in &request.headers {
-        text.push_str(&format!(" --header {}", quoted(&format!("{name}: {value}"))));
+        text.push_str(&format!(
+            " --header {}",
+            quoted(&format!("{name}: {value}"))
+        ));
     }
     if !request.body.expose().is_empty() {
         text.push_str(&format!(" --data-raw {}", quoted(request.body.expose())));

@@ -32,7 +32,9 @@ pub(super) fn run(command: InstanceCommand, env: &dyn Env) -> Result<(), Failure
             }
             let rows: Vec<_> = rows(&answer.value, "rows").iter().map(row).collect();
             out.table(
-                &["INSTANCE", "NAME", "REGION", "STATE", "TOPOLOGY", "ENGINE", "REVISION"],
+                &[
+                    "INSTANCE", "NAME", "REGION", "STATE", "TOPOLOGY", "ENGINE", "REVISION",
+                ],
                 &rows,
             )
         }
@@ -165,7 +167,9 @@ fn print_check(check: &Value, out: Out) -> Result<(), Failure> {
     let unmanaged = joined(check, "/unmanaged");
     if !unmanaged.is_empty() {
         let names = crate::output::printable(&unmanaged);
-        out.line(&format!("users that are not ours and stay as they are: {names}"))?;
+        out.line(&format!(
+            "users that are not ours and stay as they are: {names}"
+        ))?;
     }
     Ok(())
 }
@@ -221,7 +225,10 @@ fn show(instance: &Value, out: Out) -> Result<(), Failure> {
         ("engine", engine(instance, "/engine")),
         ("registered nodes", nodes.collect::<Vec<_>>().join(", ")),
         ("role profile", text(instance, "/roles/profile")),
-        ("disabled commands", joined(instance, "/roles/disabled_commands")),
+        (
+            "disabled commands",
+            joined(instance, "/roles/disabled_commands"),
+        ),
         ("administrator", text(instance, "/roles/administrator")),
         ("revision", text(instance, "/revision")),
         ("registered", moment(instance, "/created_at")),

@@ -23,7 +23,14 @@ pub(super) fn run(command: KeyCommand, env: &dyn Env) -> Result<(), Failure> {
             }
             let rows: Vec<_> = rows(&answer.value, "rows").iter().map(row).collect();
             out.table(
-                &["ACCESS KEY", "ROLE", "INSTANCES", "STATE", "CREATED", "DESCRIPTION"],
+                &[
+                    "ACCESS KEY",
+                    "ROLE",
+                    "INSTANCES",
+                    "STATE",
+                    "CREATED",
+                    "DESCRIPTION",
+                ],
                 &rows,
             )
         }
@@ -64,7 +71,11 @@ fn create(args: &KeyCreateArgs, env: &dyn Env) -> Result<(), Failure> {
 
 fn instances(key: &Value) -> String {
     let list = joined(key, "/instances");
-    if list.is_empty() { "all".to_owned() } else { list }
+    if list.is_empty() {
+        "all".to_owned()
+    } else {
+        list
+    }
 }
 
 fn row(key: &Value) -> Vec<String> {

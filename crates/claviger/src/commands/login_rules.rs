@@ -12,7 +12,11 @@ const VERSIONS: [(AclLevel, &str, &str); 4] = [
     (AclLevel::Users, "6.0", "Redis 6.0"),
     (AclLevel::Channels, "6.2", "Redis 6.2"),
     (AclLevel::Selectors, "7.0", "Redis 7.0"),
-    (AclLevel::Ordered, "7.2", "Redis 7.2 and later, every Valkey"),
+    (
+        AclLevel::Ordered,
+        "7.2",
+        "Redis 7.2 and later, every Valkey",
+    ),
 ];
 
 /// Prints it. The rules include the right to rotate the password with which replicas log in,
@@ -23,7 +27,8 @@ const VERSIONS: [(AclLevel, &str, &str); 4] = [
 pub(super) fn run(out: Out) -> Result<(), Failure> {
     let rule = |level| own_login_tokens(level, true).join(" ");
     if out.is_json() {
-        let list = VERSIONS.map(|(level, version, _)| json!({"version": version, "rule": rule(level)}));
+        let list =
+            VERSIONS.map(|(level, version, _)| json!({"version": version, "rule": rule(level)}));
         return out.json(&json!(list).to_string());
     }
     let mut before = None;

@@ -58,7 +58,9 @@ fn moment(value: &Value, pointer: &str) -> String {
         Some(Value::Number(millis)) => millis
             .as_i64()
             .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-            .map_or_else(String::new, |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()),
+            .map_or_else(String::new, |at| {
+                at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+            }),
         _ => text(value, pointer),
     }
 }

@@ -56,7 +56,9 @@ fn all(instances: &[Value], out: Out) -> Result<(), Failure> {
         })
         .collect();
     out.table(
-        &["INSTANCE", "TOPOLOGY", "REVISION", "IN SYNC", "NODES", "ACCOUNTS", "OPEN"],
+        &[
+            "INSTANCE", "TOPOLOGY", "REVISION", "IN SYNC", "NODES", "ACCOUNTS", "OPEN",
+        ],
         &rows,
     )
 }
@@ -84,7 +86,16 @@ fn one(sight: &InstanceSight, out: Out) -> Result<(), Failure> {
     out.line("")?;
     let nodes: Vec<_> = sight.nodes.iter().map(node).collect();
     out.table(
-        &["NODE", "ROLE", "REACHABLE", "ENGINE", "PERSISTENCE", "REVISION", "IN SYNC", "ERROR"],
+        &[
+            "NODE",
+            "ROLE",
+            "REACHABLE",
+            "ENGINE",
+            "PERSISTENCE",
+            "REVISION",
+            "IN SYNC",
+            "ERROR",
+        ],
         &nodes,
     )?;
     out.line("")?;

@@ -31,7 +31,9 @@ pub(super) fn run(command: TaskCommand, env: &dyn Env) -> Result<(), Failure> {
             }
             let rows: Vec<_> = rows(&answer.value, "rows").iter().map(row).collect();
             out.table(
-                &["TASK", "KIND", "INSTANCE", "ACCOUNT", "STATE", "CREATED", "FINISHED"],
+                &[
+                    "TASK", "KIND", "INSTANCE", "ACCOUNT", "STATE", "CREATED", "FINISHED",
+                ],
                 &rows,
             )
         }

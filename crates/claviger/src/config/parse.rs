@@ -1,7 +1,9 @@
 //! One small parser per kind of setting: a text in, a value or a reason in plain words out.
 
 use super::LogFormat;
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -76,14 +78,13 @@ pub(super) fn project_id(text: &str) -> Result<Option<String>, String> {
 }
 
 /// A number within bounds.
-pub(super) fn number<T>(text: &str, least: T, most: T) -> Result<T, String>
+pub(super) fn number<T>(text: &str, bounds: &RangeInclusive<T>) -> Result<T, String>
 where
-    T: FromStr + PartialOrd + std::fmt::Display,
+    T: FromStr + PartialOrd + Display,
 {
-    text.parse()
-        .ok()
-        .filter(|number| *number >= least && *number <= most)
-        .ok_or_else(|| format!("{text:?} is not a number from {least} to {most}"))
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    let (least, most) = (bounds.start(), bounds.end());
+    number.ok_or_else(|| format!("{text:?} is not a number from {least} to {most}"))
 }
 
 /// `text` or `json`.

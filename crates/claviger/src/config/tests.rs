@@ -57,29 +57,71 @@ fn flag_over_environment_over_file() {
 #[test]
 fn each_fault_is_named_in_one_line() {
     let cases: [(&[(&str, &str)], &str); 14] = [
-        (&[("CLAVIGER_LISTEN", "nowhere")], "CLAVIGER_LISTEN: \"nowhere\" is not an address"),
-        (&[("CLAVIGER_LISTEN", "0.0.0.0:8379")], "plain HTTP on 0.0.0.0:8379 would be readable"),
-        (&[("CLAVIGER_STORE", "postgres://u:topsecret@h/d")], "no PostgreSQL store"),
-        (&[("CLAVIGER_STORE", "mysql://u:topsecret@h")], "CLAVIGER_STORE: not a store"),
-        (&[("CLAVIGER_TLS_CERT", "c")], "--tls-cert is given without --tls-key"),
-        (&[("CLAVIGER_TLS_KEY", "c")], "--tls-key is given without --tls-cert"),
-        (&[("CLAVIGER_PROJECT_ID", "abc")], "CLAVIGER_PROJECT_ID: \"abc\" is not 32 hex"),
-        (&[("CLAVIGER_SWEEP_INTERVAL", "30")], "CLAVIGER_SWEEP_INTERVAL: \"30\" is not a duration"),
-        (&[("CLAVIGER_SWEEP_INTERVAL", "10ms")], "not between 1s and 24h"),
-        (&[("CLAVIGER_RATE_LIMIT", "-1")], "CLAVIGER_RATE_LIMIT: \"-1\" is not a number"),
-        (&[("CLAVIGER_LOG_LEVEL", "loud")], "CLAVIGER_LOG_LEVEL"),
-        (&[("CLAVIGER_ROOT_ACCESS_KEY", "root")], "without CLAVIGER_ROOT_SECRET_KEY"),
         (
-            &[("CLAVIGER_ROOT_ACCESS_KEY", "root"), ("CLAVIGER_ROOT_SECRET_KEY", "topsecret 1")],
+            &[("CLAVIGER_LISTEN", "nowhere")],
+            "CLAVIGER_LISTEN: \"nowhere\" is not an address",
+        ),
+        (
+            &[("CLAVIGER_LISTEN", "0.0.0.0:8379")],
+            "plain HTTP on 0.0.0.0:8379 would be readable",
+        ),
+        (
+            &[("CLAVIGER_STORE", "postgres://u:topsecret@h/d")],
+            "no PostgreSQL store",
+        ),
+        (
+            &[("CLAVIGER_STORE", "mysql://u:topsecret@h")],
+            "CLAVIGER_STORE: not a store",
+        ),
+        (
+            &[("CLAVIGER_TLS_CERT", "c")],
+            "--tls-cert is given without --tls-key",
+        ),
+        (
+            &[("CLAVIGER_TLS_KEY", "c")],
+            "--tls-key is given without --tls-cert",
+        ),
+        (
+            &[("CLAVIGER_PROJECT_ID", "abc")],
+            "CLAVIGER_PROJECT_ID: \"abc\" is not 32 hex",
+        ),
+        (
+            &[("CLAVIGER_SWEEP_INTERVAL", "30")],
+            "CLAVIGER_SWEEP_INTERVAL: \"30\" is not a duration",
+        ),
+        (
+            &[("CLAVIGER_SWEEP_INTERVAL", "10ms")],
+            "not between 1s and 24h",
+        ),
+        (
+            &[("CLAVIGER_RATE_LIMIT", "-1")],
+            "CLAVIGER_RATE_LIMIT: \"-1\" is not a number",
+        ),
+        (&[("CLAVIGER_LOG_LEVEL", "loud")], "CLAVIGER_LOG_LEVEL"),
+        (
+            &[("CLAVIGER_ROOT_ACCESS_KEY", "root")],
+            "without CLAVIGER_ROOT_SECRET_KEY",
+        ),
+        (
+            &[
+                ("CLAVIGER_ROOT_ACCESS_KEY", "root"),
+                ("CLAVIGER_ROOT_SECRET_KEY", "topsecret 1"),
+            ],
             "CLAVIGER_ROOT_SECRET_KEY: it must be",
         ),
-        (&[("CLAVIGER_CONFIG", "/nowhere/c.toml")], "cannot read the settings file /nowhere/c.toml"),
+        (
+            &[("CLAVIGER_CONFIG", "/nowhere/c.toml")],
+            "cannot read the settings file /nowhere/c.toml",
+        ),
     ];
     for (env, expected) in cases {
         let error = load(&ServeArgs::default(), env).unwrap_err();
         let text = error.text().unwrap();
         assert!(text.contains(expected), "{text}");
-        assert!(!text.contains('\n') && !text.contains("topsecret"), "{text}");
+        assert!(
+            !text.contains('\n') && !text.contains("topsecret"),
+            "{text}"
+        );
     }
 }
 
@@ -113,7 +155,10 @@ fn tls_or_consent_opens_other_addresses() {
     let config = load(&consent, &[]).unwrap();
     assert_eq!(config.endpoint(), "http://127.0.0.1:8379");
     assert!(load(&open, &[("CLAVIGER_INSECURE_HTTP", "true")]).is_ok());
-    let tls = [("CLAVIGER_TLS_CERT", "c.pem"), ("CLAVIGER_TLS_KEY", "k.pem")];
+    let tls = [
+        ("CLAVIGER_TLS_CERT", "c.pem"),
+        ("CLAVIGER_TLS_KEY", "k.pem"),
+    ];
     assert_eq!(
         load(&open, &tls).unwrap().endpoint(),
         "https://127.0.0.1:8379"
@@ -122,10 +167,24 @@ fn tls_or_consent_opens_other_addresses() {
 
 #[test]
 fn durations() {
-    for (text, millis) in [("500ms", 500), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000)] {
+    for (text, millis) in [
+        ("500ms", 500),
+        ("30s", 30_000),
+        ("5m", 300_000),
+        ("1h", 3_600_000),
+    ] {
         assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
     }
-    for text in ["", "s", "5", "5d", "-5s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+    for text in [
+        "",
+        "s",
+        "5",
+        "5d",
+        "-5s",
+        "1.5s",
+        "99999999999999999999s",
+        "18446744073709551615h",
+    ] {
         assert!(duration(text).is_err(), "{text}");
     }
 }

@@ -165,7 +165,9 @@ impl Facts {
             password = self.password.expose(),
         );
         for replica in &self.ports[1..] {
-            text.push_str(&format!("redis-cli -p {replica} --user app --askpass   # the replica\n"));
+            text.push_str(&format!(
+                "redis-cli -p {replica} --user app --askpass   # the replica\n"
+            ));
         }
         text
     }

@@ -72,7 +72,8 @@ pub(super) fn find(given: Option<&Path>, env: &dyn Env) -> Result<Program, Failu
     };
     let shown = path.display();
     let output = std::process::Command::new(&path).arg("--version").output();
-    let output = output.map_err(|error| Failure::refused(format!("cannot run {shown}: {error}")))?;
+    let output =
+        output.map_err(|error| Failure::refused(format!("cannot run {shown}: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let engine = version(&text)
         .ok_or_else(|| Failure::refused(format!("{shown} is no Redis or Valkey server")))?;
@@ -92,7 +93,9 @@ fn version(text: &str) -> Option<Engine> {
         "Redict" => Family::Redict,
         _ => return None,
     };
-    let version = text.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
+    let version = text
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix("v="))?;
     Engine::parse(family, version)
 }
 
@@ -248,7 +251,9 @@ fn default_user(engine: Engine, password: &Secret) -> String {
 fn users_file(kept: &str, engine: Engine, password: &Secret) -> String {
     let mut text = format!("{}\n", default_user(engine, password));
     let others = kept.lines().filter(|line| {
-        let name = line.strip_prefix("user ").and_then(|rest| rest.split(' ').next());
+        let name = line
+            .strip_prefix("user ")
+            .and_then(|rest| rest.split(' ').next());
         name.is_some_and(|name| name != Account::DEFAULT_NAME)
     });
     for line in others {
@@ -297,8 +302,16 @@ fn quoted(path: &Path) -> String {
 fn last_words(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let last = text.lines().rev().find(|line| !line.trim().is_empty());
-    let last: String = last.unwrap_or("it said nothing").chars().take(LOG_SHOWN).collect();
-    format!("{} (log {})", crate::output::printable(last.trim()), log.display())
+    let last: String = last
+        .unwrap_or("it said nothing")
+        .chars()
+        .take(LOG_SHOWN)
+        .collect();
+    format!(
+        "{} (log {})",
+        crate::output::printable(last.trim()),
+        log.display()
+    )
 }
 
 #[cfg(test)]
@@ -308,7 +321,10 @@ mod tests {
     #[test]
     fn versions() {
         for (text, title) in [
-            ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", Some("redis 7.0.15")),
+            (
+                "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64",
+                Some("redis 7.0.15"),
+            ),
             ("Valkey server v=8.1.1 sha=00000000:0", Some("valkey 8.1.1")),
             ("BusyBox v1.35", None),
             ("", None),
@@ -328,8 +344,13 @@ mod tests {
         let password = Secret::new("abc");
         for (version, channels) in [("6.0.16", false), ("6.2.14", true), ("7.0.15", true)] {
             let engine = Engine::parse(Family::Redis, version);
-            let line = engine.map(|engine| default_user(engine, &password)).unwrap_or_default();
-            assert!(line.contains("on #ba7816bf") && !line.contains("nopass"), "{line}");
+            let line = engine
+                .map(|engine| default_user(engine, &password))
+                .unwrap_or_default();
+            assert!(
+                line.contains("on #ba7816bf") && !line.contains("nopass"),
+                "{line}"
+            );
             assert_eq!(line.contains("&*"), channels);
             let kept = "user app on #00 ~* -@all\nuser default on nopass ~* +@all\n";
             let text = engine.map(|engine| users_file(kept, engine, &password));

@@ -12,7 +12,9 @@ const WAITS: Duration = Duration::from_secs(30);
 
 /// The clock against the newest thing that the service has written down.
 pub(super) fn clock(client: &Client) -> Option<Finding> {
-    let answer = client.call(Call::new("GET", "/audit").with_query("limit=1")).ok()?;
+    let answer = client
+        .call(Call::new("GET", "/audit").with_query("limit=1"))
+        .ok()?;
     let newest = answer.value.pointer("/rows/0/at").and_then(Value::as_i64);
     Some(super::clock::judge(newest.map(Timestamp::from_millis)))
 }
@@ -22,10 +24,16 @@ pub(super) fn look(client: &Client) -> Vec<Finding> {
     let answer = match client.get("/instances") {
         Ok(answer) => answer,
         Err(error) => {
-            return vec![Finding::fail(CHECK, error.to_string(), "give an admin's key pair")];
+            return vec![Finding::fail(
+                CHECK,
+                error.to_string(),
+                "give an admin's key pair",
+            )];
         }
     };
-    let ids: Vec<_> = list(&answer.value, "rows").map(|row| text(row, "id")).collect();
+    let ids: Vec<_> = list(&answer.value, "rows")
+        .map(|row| text(row, "id"))
+        .collect();
     if ids.is_empty() {
         return vec![Finding::warn(
             CHECK,
@@ -104,9 +112,7 @@ mod tests {
             of_check("r-1", &check).iter().map(|f| f.result).collect()
         };
         assert_eq!(weights(json!({"nodes": []})), [Weight::Fail]);
-        let node = |problems: Value, warnings: Value| {
-            json!({"node": {"address": "h:1"}, "problems": problems, "warnings": warnings})
-        };
+        let node = |problems: Value, warnings: Value| json!({"node": {"address": "h:1"}, "problems": problems, "warnings": warnings});
         let fine = node(json!([]), json!([]));
         assert_eq!(weights(json!({"nodes": [fine, fine]})), [Weight::Ok]);
         let bad = node(json!(["down"]), json!(["volatile"]));

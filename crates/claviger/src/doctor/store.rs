@@ -58,7 +58,10 @@ fn opened(config: &Config) -> Vec<Finding> {
         },
         // A running service has it; that service is asked for the time.
         Err(OpenError::Locked(_)) => {
-            vec![Finding::ok(CHECK, format!("{shown} is in use by a running service"))]
+            vec![Finding::ok(
+                CHECK,
+                format!("{shown} is in use by a running service"),
+            )]
         }
         Err(error) => {
             let remedy = match &error {

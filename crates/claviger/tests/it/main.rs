@@ -1,0 +1,14 @@
+//! The built binary, used as a user would.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a failed test may panic"
+)]
+
+mod dev;
+mod doctor;
+mod harness;
+mod offline;
+mod serve;
