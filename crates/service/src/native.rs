@@ -6,20 +6,17 @@ use crate::native_rules::RULES;
 use crate::{Origin, Service};
 use claviger_core::access::{Action, Principal, authorize};
 use claviger_core::account::AccountView;
-use claviger_core::audit::AuditEntry;
 use claviger_core::command::{
     Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, PasswordChange, Target,
 };
-use claviger_core::ids::{InstanceId, TaskId};
+use claviger_core::ids::InstanceId;
 use claviger_core::outcome::{Answer, Changed};
 use claviger_core::ports::{CheckReport, StoreError};
 use claviger_core::privilege::{Privilege, Routing};
-use claviger_core::query::{AccountQuery, InstanceQuery, Page, Query, Rows, TaskQuery};
+use claviger_core::query::{AccountQuery, Page, Query, Rows};
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
-use claviger_core::sight::InstanceSight;
-use claviger_core::task::Task;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Who asks, and under which request id.
 #[derive(Clone, Debug)]
