@@ -44,7 +44,7 @@ impl Facts {
             self.aliyun_cli(),
             self.terraform(),
             self.redis_cli(),
-            "The APIs of Tencent Cloud, Volcano Engine and Huawei Cloud come in a later version.\n"
+            "The APIs of Tencent Cloud, Volcengine and Huawei Cloud come in a later version.\n"
                 .to_owned(),
             "Ctrl-C stops claviger and its servers.".to_owned(),
         ];
