@@ -276,7 +276,7 @@ pub(crate) enum CloudArg {
     Aliyun,
     /// Tencent Cloud (not in this version)
     Tencent,
-    /// Volcano Engine (not in this version)
+    /// Volcengine (not in this version)
     Volcengine,
     /// Huawei Cloud (not in this version)
     Huawei,
