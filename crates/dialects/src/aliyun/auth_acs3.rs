@@ -2,7 +2,7 @@
 //! and the digest of the body. Which headers is the client's choice, within limits.
 
 use super::auth_v1::check_key;
-use super::params::invalid;
+use super::params::{invalid, masked};
 use super::{NONCE_KEPT_S, NONCE_LEN_MAX, SKEW_S_MAX, request, time};
 use crate::Envelope;
 use crate::encoding::{escape, pairs};
@@ -251,7 +251,8 @@ pub(super) fn verify(
         return Ok(());
     }
     let mut text = format!("{}\n{digest}\ncanonical request:\n", auth.scheme);
-    canonical_request(raw, params, auth.signed_headers, &payload, &mut |chunk| {
+    let shown = masked(params);
+    canonical_request(raw, &shown, auth.signed_headers, &payload, &mut |chunk| {
         text.push_str(chunk);
     });
     Err(Refusal::SignatureMismatch {

@@ -1,7 +1,7 @@
 //! RPC V1: the signature is a parameter, made over all the other parameters. Headers are not
 //! signed, so nothing is believed of them here.
 
-use super::params::{invalid, optional, required};
+use super::params::{invalid, masked, optional, required};
 use super::{KEY_LEN_MAX, NONCE_KEPT_S, NONCE_LEN_MAX, SKEW_S_MAX, request, time};
 use crate::Envelope;
 use crate::encoding::{escape, escape_twice};
@@ -122,7 +122,8 @@ pub(super) fn verify(
         return Ok(());
     }
     let mut text = String::new();
-    string_to_sign(&raw.method, params, &mut |chunk| text.push_str(chunk));
+    let shown = masked(params);
+    string_to_sign(&raw.method, &shown, &mut |chunk| text.push_str(chunk));
     Err(Refusal::SignatureMismatch {
         string_to_sign: text,
     })

@@ -242,8 +242,7 @@ fn message(refusal: &Refusal) -> Cow<'static, str> {
     }
     if let Refusal::SignatureMismatch { string_to_sign } = refusal {
         // Old Python and Go clients read our string after the colon and compare it with theirs;
-        // without a colon the former crash. It is the caller's own request, so this returns
-        // nothing that was not sent; it may hold passwords, so it is never logged.
+        // without a colon the former crash. Passwords in it are masked already.
         let end = string_to_sign.floor_char_boundary(STRING_TO_SIGN_LEN_MAX);
         return format!("{text}{}", &string_to_sign[..end]).into();
     }

@@ -5,6 +5,25 @@ use crate::raw::Params;
 use claviger_core::command::Target;
 use claviger_core::ids::InstanceId;
 use claviger_core::refusal::{Refusal, Why};
+use claviger_core::secret::Secret;
+
+/// What stands for a password in a text that is shown.
+const MASK: &str = "***";
+
+/// The parameters with every password masked: for texts that leave the signature's code. Answers
+/// end up in the logs of clients and proxies.
+pub(super) fn masked(params: &Params) -> Params {
+    let mut shown = Params::default();
+    for (name, value) in params.iter() {
+        let value = if name.ends_with("Password") {
+            MASK
+        } else {
+            value
+        };
+        shown.push(name.to_owned(), Secret::new(value));
+    }
+    shown
+}
 
 macro_rules! parameters {
     ($($name:literal),* $(,)?) => {

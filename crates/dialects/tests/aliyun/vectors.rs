@@ -37,6 +37,34 @@ fn verify(raw: &RawRequest, secret: &str) -> Result<(), Refusal> {
     Aliyun.verify(raw, &envelope(raw), &Secret::new(secret))
 }
 
+#[test]
+fn no_password_in_a_mismatch() {
+    for (method, scheme) in [("GET", "v1"), ("POST", "v1"), ("POST", "acs3")] {
+        let mut query = P1.to_vec();
+        query.push(("Action", "CreateAccount"));
+        query.push(("OldAccountPassword", "Old-Pass-1"));
+        let raw = if scheme == "v1" {
+            v1(method, KEY, &query, "bm90IHRoaXM=", &[])
+        } else {
+            Acs3 {
+                scheme: "ACS3-HMAC-SHA256",
+                key: KEY,
+                query: &query,
+                headers: headers("CreateAccount", EMPTY),
+                body: "",
+                signature: "x",
+            }
+            .raw()
+        };
+        let told = format!("{:?}", verify(&raw, SECRET));
+        assert!(told.contains("SignatureMismatch"), "{told}");
+        assert!(
+            !told.contains("uWonno21") && !told.contains("Old-Pass"),
+            "{told}"
+        );
+    }
+}
+
 /// What we say that we sign.
 fn string_to_sign(raw: &RawRequest) -> String {
     match verify(raw, "another secret") {
@@ -79,7 +107,7 @@ fn v1_1_query() {
     assert_eq!(Aliyun.open(&raw).unwrap().action, "CreateAccount");
     assert_eq!(
         string_to_sign(&raw),
-        "POST&%2F&AccessKeyId%3DLTAI5tExampleKeyId%26AccountDescription%3D%25E6%25B5%258B%25E8%25AF%2595%2520a~b%252Ac%26AccountName%3Ddemoaccount%26AccountPassword%3DuWonno21%2521%2540%2523%2524%2525%255E%2526%252A%2528%2529_%252B-%253D%26AccountPrivilege%3DRoleReadOnly%26Action%3DCreateAccount%26Format%3DJSON%26InstanceId%3Dr-bp1zxszhcgatnx01%26RegionId%3Dcn-hangzhou%26SignatureMethod%3DHMAC-SHA1%26SignatureNonce%3D0123456789abcdef0123456789abcdef%26SignatureType%3D%26SignatureVersion%3D1.0%26Timestamp%3D2026-01-02T03%253A04%253A05Z%26Version%3D2015-01-01"
+        "POST&%2F&AccessKeyId%3DLTAI5tExampleKeyId%26AccountDescription%3D%25E6%25B5%258B%25E8%25AF%2595%2520a~b%252Ac%26AccountName%3Ddemoaccount%26AccountPassword%3D%252A%252A%252A%26AccountPrivilege%3DRoleReadOnly%26Action%3DCreateAccount%26Format%3DJSON%26InstanceId%3Dr-bp1zxszhcgatnx01%26RegionId%3Dcn-hangzhou%26SignatureMethod%3DHMAC-SHA1%26SignatureNonce%3D0123456789abcdef0123456789abcdef%26SignatureType%3D%26SignatureVersion%3D1.0%26Timestamp%3D2026-01-02T03%253A04%253A05Z%26Version%3D2015-01-01"
     );
 }
 
