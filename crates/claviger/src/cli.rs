@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// An open, self-hosted account service for Redis and Valkey that speaks the clouds' own APIs.
 #[derive(Debug, Parser)]
-#[command(name = "claviger", version, about, propagate_version = false)]
+#[command(name = "claviger", version)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
     /// What to do.

@@ -148,7 +148,7 @@ async fn prepare(
         server: program.title(),
         ports: layout.ports,
         password,
-        data_dir: config.data_dir.clone(),
+        data_dir: std::path::absolute(&config.data_dir).unwrap_or(config.data_dir.clone()),
         temporary,
     };
     Ok((facts, servers))
