@@ -216,8 +216,13 @@ pub(crate) struct InstanceAddArgs {
     /// The identity that API callers use, such as r-bp1zxszhcgatnx01
     #[arg(value_name = "ID")]
     pub(crate) id: String,
-    /// A node: redis://[user[:password]@]host:port, or rediss:// for TLS; repeat for more
-    #[arg(long = "node", value_name = "URL", required = true)]
+    /// Nodes as URLs.
+    #[arg(
+        long = "node",
+        value_name = "URL",
+        required = true,
+        help = "A node: redis://[user[:password]@]host:port, or rediss:// for TLS; repeat for more"
+    )]
     pub(crate) nodes: Vec<String>,
     /// How the nodes belong together
     #[arg(long, value_enum, default_value = "auto")]
