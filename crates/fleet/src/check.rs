@@ -133,12 +133,7 @@ async fn visit(instance: &Instance, seed: NodeSeed, context: &Context) -> Visit 
         Err(_) => Err(NodeError::Lost),
     };
     let result = match opened {
-        Ok((link, mover)) => {
-            tokio::select! {
-                result = look_around(&mut visit, &link, instance) => result,
-                () = mover => Err(NodeError::Lost),
-            }
-        }
+        Ok(link) => look_around(&mut visit, &link, instance).await,
         Err(error) => Err(error),
     };
     if let Err(error) = result {

@@ -217,6 +217,7 @@ impl Crew {
                 None
             }
             Event::Failed(error) => {
+                let error = *error;
                 if member.error.as_ref() != Some(&error) {
                     tracing::warn!(
                         instance = %self.id, node = %member.address, "cannot reach the node: {error}"
@@ -287,6 +288,9 @@ impl Crew {
         let desired = Desired::of(&held, &context.salt);
         if self.shape.problem().is_none() {
             self.drive(&desired, sweep).await;
+            if sweep {
+                self.follow(&held);
+            }
         }
         self.show();
         let confirmed = self.conclude(&held, &desired, sweep).await;

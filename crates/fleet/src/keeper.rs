@@ -21,9 +21,9 @@ pub(crate) enum Event {
     /// The connection ended.
     Down,
     /// An attempt failed.
-    Failed(NodeError),
+    Failed(Box<NodeError>),
     /// The node's own file was written, or not, after everything up to here was confirmed.
-    Saved(claviger_core::ids::Revision, Result<(), NodeError>),
+    Saved(claviger_core::ids::Revision, Result<(), Box<NodeError>>),
 }
 
 /// The driver's end of a keeper; dropping it ends the keeper and its connection.
@@ -114,22 +114,18 @@ impl Task {
             // The handshake's state is large and short-lived: boxed, so that ten thousand idle
             // keepers do not each hold room for it.
             let event = match Box::pin(self.attempt()).await {
-                Ok((link, mover)) => {
+                Ok(link) => {
                     let link = Arc::new(link);
-                    let closed = link.closed();
-                    if self.tell(Event::Up(link)).await.is_err() {
+                    if self.tell(Event::Up(Arc::clone(&link))).await.is_err() {
                         return;
                     }
-                    tokio::select! {
-                        () = mover => {}
-                        () = closed => {}
-                    }
+                    link.ended().await;
                     if begun.elapsed() > self.config.backoff_most {
                         wait = Duration::ZERO;
                     }
                     Event::Down
                 }
-                Err(error) => Event::Failed(error),
+                Err(error) => Event::Failed(Box::new(error)),
             };
             if self.tell(event).await.is_err() {
                 return;
@@ -144,7 +140,7 @@ impl Task {
         }
     }
 
-    async fn attempt(&mut self) -> Result<(Link, link::Mover), NodeError> {
+    async fn attempt(&mut self) -> Result<Link, NodeError> {
         let _permit = self.connects.acquire().await.map_err(|_| NodeError::Lost)?;
         let access = Arc::clone(&self.access.borrow_and_update());
         link::open(&access, &self.config).await

@@ -29,10 +29,12 @@ mod membership;
 mod observe;
 mod plan;
 mod reply;
+mod resp;
 mod stats;
 mod sweep;
 mod tls;
 mod topology;
+mod wire;
 
 pub use config::FleetConfig;
 pub use driver::Fleet;

@@ -2,22 +2,23 @@
 
 use crate::config::FleetConfig;
 use crate::errors::NodeError;
+use crate::resp::{self, Value};
 use crate::tls;
+use crate::wire::{Socket, Wire};
 use claviger_core::ids::NodeAddress;
 use claviger_core::instance::{NodeLogin, NodeTls};
 use claviger_core::secret::Secret;
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Value};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-
-/// How many requests may wait in a connection; ours come from one reconcile and one save.
-const REQUESTS_WAITING_MAX: usize = 2;
+use zeroize::Zeroizing;
 
 /// How to get into a node.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ fn same_secret(a: Option<&Secret>, b: Option<&Secret>) -> bool {
 
 /// Commands that are sent together; each gets its own answer.
 pub(crate) struct Batch {
-    pipe: Pipeline,
+    bytes: Zeroizing<Vec<u8>>,
     labels: Vec<&'static str>,
     acl_calls: u64,
 }
@@ -69,7 +70,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn new() -> Self {
         Self {
-            pipe: Pipeline::new(),
+            bytes: Zeroizing::default(),
             labels: Vec::new(),
             acl_calls: 0,
         }
@@ -84,14 +85,10 @@ impl Batch {
         if label.starts_with("ACL ") {
             self.acl_calls += 1;
         }
-        let mut command = redis::Cmd::new();
-        for word in label.split(' ') {
-            command.arg(word);
-        }
-        for argument in arguments {
-            command.arg(argument.as_ref());
-        }
-        self.pipe.add_command(command);
+        let arguments: Vec<A> = arguments.into_iter().collect();
+        let mut words: Vec<&[u8]> = label.split(' ').map(str::as_bytes).collect();
+        words.extend(arguments.iter().map(AsRef::as_ref));
+        resp::encode(words.into_iter(), &mut self.bytes);
         self.labels.push(label);
         self
     }
@@ -100,10 +97,6 @@ impl Batch {
     pub(crate) fn word(&mut self, label: &'static str) -> &mut Self {
         self.add(label, std::iter::empty::<&str>())
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.labels.len()
-    }
 }
 
 /// What one command of a batch got.
@@ -111,14 +104,14 @@ pub(crate) type Reply = Result<Value, NodeError>;
 
 /// A live, logged-in connection.
 pub(crate) struct Link {
-    connection: MultiplexedConnection,
+    socket: Arc<TcpStream>,
+    wire: Mutex<Wire>,
     deadline: Duration,
     dead: CancellationToken,
     acl_calls: AtomicU64,
+    /// A batch was begun and did not end: what is still to come cannot be told apart.
+    torn: AtomicBool,
 }
-
-/// The future that moves a link's bytes; it ends when the connection does.
-pub(crate) type Mover = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Link {
     /// Sends the batch and waits for its answers, one for each command.
@@ -126,34 +119,65 @@ impl Link {
     /// # Errors
     /// When the connection is of no use any more; it is closed then.
     pub(crate) async fn run(&self, batch: &Batch) -> Result<Vec<Reply>, NodeError> {
-        let count = batch.len();
-        if count == 0 {
+        let Some(first) = batch.labels.first().copied() else {
             return Ok(Vec::new());
-        }
-        self.acl_calls.fetch_add(batch.acl_calls, Ordering::Relaxed);
-        let mut connection = self.connection.clone();
-        let sent = timeout(
-            self.deadline,
-            connection.send_packed_commands(&batch.pipe, 0, count),
-        );
-        let failure = match sent.await {
-            Ok(Ok(values)) if values.len() == count => {
-                let labelled = values.into_iter().zip(&batch.labels);
-                return Ok(labelled.map(|(value, label)| reply(value, label)).collect());
-            }
-            Ok(Ok(_)) => NodeError::Garbage("a pipeline"),
-            Ok(Err(error)) if is_parse_error(&error) => {
-                NodeError::Garbage(batch.labels.first().copied().unwrap_or("a command"))
-            }
-            Ok(Err(_)) => NodeError::Lost,
-            Err(_) => NodeError::Timeout {
-                what: batch.labels.first().copied().unwrap_or("a command"),
-                millis: millis(self.deadline),
-            },
         };
-        // What is still to come on this connection cannot be told apart any more.
-        self.dead.cancel();
-        Err(failure)
+        self.acl_calls.fetch_add(batch.acl_calls, Ordering::Relaxed);
+        let exchange = timeout(self.deadline, self.exchange(batch));
+        let result = exchange.await.unwrap_or_else(|_| {
+            Err(NodeError::Timeout {
+                what: first,
+                millis: millis(self.deadline),
+            })
+        });
+        if result.is_err() {
+            self.dead.cancel();
+        }
+        result
+    }
+
+    async fn exchange(&self, batch: &Batch) -> Result<Vec<Reply>, NodeError> {
+        let mut wire = self.wire.lock().await;
+        if self.torn.swap(true, Ordering::AcqRel) || self.dead.is_cancelled() {
+            return Err(NodeError::Lost);
+        }
+        let lost = |error: std::io::Error| NodeError::from_io(&error);
+        wire.write_all(&batch.bytes).await.map_err(lost)?;
+        wire.flush().await.map_err(lost)?;
+        let mut held = Vec::with_capacity(READ_BYTES);
+        let mut replies = Vec::with_capacity(batch.labels.len());
+        let mut used = 0;
+        for label in &batch.labels {
+            let value = loop {
+                match resp::decode(&held[used..]) {
+                    Ok(Some((value, length))) => {
+                        used += length;
+                        break value;
+                    }
+                    Ok(None) => {}
+                    Err(resp::NotResp) => return Err(NodeError::Garbage(label)),
+                }
+                held.drain(..std::mem::take(&mut used));
+                // Room for twice what has come: a long reply is not looked at for every piece.
+                held.reserve(held.len().max(READ_BYTES));
+                if wire.read_buf(&mut held).await.map_err(lost)? == 0 {
+                    return Err(NodeError::Lost);
+                }
+                if held.len() > REPLY_BYTES_MAX {
+                    return Err(NodeError::Garbage(label));
+                }
+            };
+            replies.push(match value {
+                Value::Error(code, detail) => Err(NodeError::from_reply(label, &code, &detail)),
+                value => Ok(value),
+            });
+        }
+        if used < held.len() {
+            // Nobody asked for that.
+            return Err(NodeError::Garbage("a batch"));
+        }
+        self.torn.store(false, Ordering::Release);
+        Ok(replies)
     }
 
     /// How many ACL commands were sent over this connection.
@@ -166,63 +190,67 @@ impl Link {
         self.dead.cancel();
     }
 
-    /// It was closed by us, or its answers cannot be trusted any more.
-    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.dead.clone().cancelled_owned()
+    /// Waits for the connection's end, noticing also an end that comes while nobody asks
+    /// anything.
+    pub(crate) async fn ended(&self) {
+        tokio::select! {
+            () = self.dead.cancelled() => {}
+            () = self.watch() => self.dead.cancel(),
+        }
+    }
+
+    async fn watch(&self) {
+        loop {
+            if self.socket.readable().await.is_err() {
+                return;
+            }
+            // Whoever waits for an answer reads first; what is readable after that is the end
+            // of the connection, or a word of TLS about itself.
+            let mut wire = self.wire.lock().await;
+            let mut byte = [0; 1];
+            let idle = poll_fn(|context| {
+                let mut buffer = ReadBuf::new(&mut byte);
+                let read = std::pin::Pin::new(&mut *wire).poll_read(context, &mut buffer);
+                Poll::Ready(read.is_pending())
+            });
+            if !idle.await {
+                return;
+            }
+        }
     }
 }
 
-fn reply(value: Value, label: &str) -> Reply {
-    match value {
-        Value::ServerError(error) => Err(NodeError::from_reply(
-            label,
-            error.code(),
-            error.details().unwrap_or_default(),
-        )),
-        value => Ok(value),
-    }
-}
-
-fn is_parse_error(error: &redis::RedisError) -> bool {
-    matches!(
-        error.kind(),
-        redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType
-    )
-}
+/// How much room there is for what comes, at first.
+const READ_BYTES: usize = 4096;
+/// The most that is held of one reply.
+const REPLY_BYTES_MAX: usize = 64 << 20;
 
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Connects and logs in. The returned future must be driven for the link to work.
+/// Connects and logs in.
 ///
 /// The known passwords are tried in order, so a change of our own login's password cannot lock
 /// us out halfway.
 ///
 /// # Errors
 /// Whatever stands in the way, within the deadlines of `config`.
-pub(crate) async fn open(
-    access: &Access,
-    config: &FleetConfig,
-) -> Result<(Link, Mover), NodeError> {
+pub(crate) async fn open(access: &Access, config: &FleetConfig) -> Result<Link, NodeError> {
     let within = |what| NodeError::Timeout {
         what,
         millis: millis(config.connect_deadline),
     };
-    let (link, mut mover) = timeout(config.connect_deadline, connect(access, config))
+    let link = timeout(config.connect_deadline, connect(access, config))
         .await
         .map_err(|_| within("connecting"))??;
-    let logged_in = timeout(config.connect_deadline, async {
-        tokio::select! {
-            result = log_in(&link, &access.login) => result,
-            () = &mut mover => Err(NodeError::Lost),
-        }
-    });
-    logged_in.await.map_err(|_| within("logging in"))??;
-    Ok((link, mover))
+    timeout(config.connect_deadline, log_in(&link, &access.login))
+        .await
+        .map_err(|_| within("logging in"))??;
+    Ok(link)
 }
 
-async fn connect(access: &Access, config: &FleetConfig) -> Result<(Link, Mover), NodeError> {
+async fn connect(access: &Access, config: &FleetConfig) -> Result<Link, NodeError> {
     let (host, port) = split(&access.address).ok_or(NodeError::Unresolvable)?;
     let stream = TcpStream::connect((host, port))
         .await
@@ -231,29 +259,22 @@ async fn connect(access: &Access, config: &FleetConfig) -> Result<(Link, Mover),
     stream
         .set_nodelay(true)
         .map_err(|error| NodeError::from_io(&error))?;
-    // CLIENT SETINFO stays off: 7.0 and earlier do not know it, and least logins may not run it.
-    let info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let settings = AsyncConnectionConfig::new()
-        .set_pipeline_buffer_size(REQUESTS_WAITING_MAX)
-        .set_response_timeout(None);
-    let garbage = |_| NodeError::Garbage("the connection");
-    let (connection, mover): (_, Mover) = if access.tls {
-        let stream = tls::open(stream, host, &access.material).await?;
-        let made = MultiplexedConnection::new_with_config(&info, stream, settings);
-        let (connection, mover) = made.await.map_err(garbage)?;
-        (connection, Box::pin(mover))
+    let socket = Arc::new(stream);
+    let plain = Socket(Arc::clone(&socket));
+    let wire = if access.tls {
+        let stream = tls::open(plain, host, &access.material).await?;
+        Wire::Tls(Box::new(stream))
     } else {
-        let made = MultiplexedConnection::new_with_config(&info, stream, settings);
-        let (connection, mover) = made.await.map_err(garbage)?;
-        (connection, Box::pin(mover))
+        Wire::Plain(plain)
     };
-    let link = Link {
-        connection,
+    Ok(Link {
+        socket,
+        wire: Mutex::new(wire),
         deadline: config.command_deadline,
         dead: CancellationToken::new(),
         acl_calls: AtomicU64::new(0),
-    };
-    Ok((link, mover))
+        torn: AtomicBool::new(false),
+    })
 }
 
 fn split(address: &NodeAddress) -> Option<(&str, u16)> {

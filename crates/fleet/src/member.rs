@@ -75,6 +75,8 @@ pub(crate) struct Member {
     pub(crate) driven: Revision,
     pub(crate) saved: Revision,
     pub(crate) saving: Saving,
+    /// How many users it had at the last sweep.
+    pub(crate) users: Option<usize>,
     /// ACL commands that the server had run, and that we had sent, when all was last compared.
     pub(crate) calls: Option<(u64, u64)>,
     /// Which user is compared next, where not all are at each sweep.
@@ -118,6 +120,7 @@ impl Member {
             driven: Revision::ZERO,
             saved: Revision::ZERO,
             saving: Saving::default(),
+            users: None,
             calls: None,
             cursor: 0,
             default_staged: None,
@@ -191,6 +194,7 @@ impl Member {
             self.foreign.clear();
             self.issues.clear();
             self.default_staged = None;
+            self.users = None;
         }
         self.facts = Some(facts);
         self.looked = true;

@@ -97,14 +97,19 @@ impl Crew {
         self.members.push(member);
     }
 
-    /// Asks the nodes that are newly connected, or all of them, what they are, and follows what
-    /// they say of each other.
-    pub(crate) async fn meet(&mut self, held: &Held, all: bool) {
+    /// Asks the nodes that are newly connected what they are. The others are asked by the sweep
+    /// how they stand to each other; all of them here, where there is no other.
+    pub(crate) async fn meet(&mut self, held: &Held, sweep: bool) {
+        let all = sweep && self.shape.problem().is_some();
         let asked = self.members.iter_mut();
         let asked = asked.filter(|member| member.link.is_some() && (all || !member.looked));
-        if join_all(asked.map(meet_one)).await.is_empty() {
-            return;
+        if !join_all(asked.map(meet_one)).await.is_empty() {
+            self.follow(held);
         }
+    }
+
+    /// Goes by what the nodes say of each other: takes on what they name, lets go of what left.
+    pub(crate) fn follow(&mut self, held: &Held) {
         let facts: Vec<&Facts> = self
             .members
             .iter()
@@ -252,7 +257,7 @@ impl Member {
         self.saving.last = Some(now);
         let (key, covered, persistence) = (self.key, self.confirmed, self.persistence());
         tokio::spawn(async move {
-            let result = write_file(&link, persistence).await;
+            let result = write_file(&link, persistence).await.map_err(Box::new);
             // The driver is gone: nobody needs to know.
             let _ = events.send((key, Event::Saved(covered, result))).await;
         });
@@ -262,7 +267,7 @@ impl Member {
     pub(crate) fn saved(
         &mut self,
         covered: Revision,
-        result: Result<(), NodeError>,
+        result: Result<(), Box<NodeError>>,
         context: &Context,
     ) {
         self.saving.running = false;

@@ -63,8 +63,7 @@ pub(crate) async fn facts(link: &Link) -> Result<Facts, NodeError> {
         // Not ours to know; saving will show.
         Err(_) => Persistence::Unknown,
     };
-    let replica = matches!(reply::info(&replication, "role"), Some("slave" | "replica"));
-    Ok(Facts {
+    let mut facts = Facts {
         engine,
         mode: match reply::info(&server, "redis_mode") {
             Some("sentinel") => Mode::Sentinel,
@@ -74,16 +73,30 @@ pub(crate) async fn facts(link: &Link) -> Result<Facts, NodeError> {
         run_id: reply::info(&server, "run_id")
             .unwrap_or_default()
             .to_owned(),
-        role: if replica {
+        role: NodeRole::Unknown,
+        persistence,
+        config_file,
+        replicas: Vec::new(),
+        primary: None,
+    };
+    facts.relate(&replication);
+    Ok(facts)
+}
+
+impl Facts {
+    /// Takes in how the node stands to others, as INFO replication tells: all that may change
+    /// while a connection lives.
+    pub(crate) fn relate(&mut self, replication: &str) {
+        let role = reply::info(replication, "role");
+        let replica = matches!(role, Some("slave" | "replica"));
+        self.role = if replica {
             NodeRole::Replica
         } else {
             NodeRole::Primary
-        },
-        persistence,
-        config_file,
-        replicas: replicas(&replication),
-        primary: replica.then(|| primary(&replication)).flatten(),
-    })
+        };
+        self.replicas = replicas(replication);
+        self.primary = replica.then(|| primary(replication)).flatten();
+    }
 }
 
 fn engine(server: &str) -> Option<Engine> {

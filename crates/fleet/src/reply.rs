@@ -1,27 +1,24 @@
 //! Reading what servers answer, in the shapes of 6.0 to 9.x (`docs/engines.md`, "Replies").
 
 use crate::errors::NodeError;
+use crate::resp::Value;
 use claviger_core::acl_equal::{RuleText, UserSeen};
-use redis::Value;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// A text, whatever kind of string it came as.
+/// A text or a number, as text.
 pub(crate) fn text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes)),
-        Value::SimpleString(text) => Some(Cow::Borrowed(text)),
-        Value::VerbatimString { text, .. } => Some(Cow::Borrowed(text)),
-        Value::Okay => Some(Cow::Borrowed("OK")),
+        Value::Text(bytes) => Some(String::from_utf8_lossy(bytes)),
         Value::Int(number) => Some(Cow::Owned(number.to_string())),
-        _ => None,
+        Value::Nil | Value::List(_) | Value::Error(..) => None,
     }
 }
 
-/// The elements of an array or a set.
+/// The elements of a list.
 pub(crate) fn list(value: &Value) -> Option<&[Value]> {
     match value {
-        Value::Array(items) | Value::Set(items) => Some(items),
+        Value::List(items) => Some(items),
         _ => None,
     }
 }
@@ -34,19 +31,13 @@ pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
     texts.collect()
 }
 
-/// Names and values of a map, which RESP2 sends as a flat array.
+/// Names and values of a map, which is a list of both in turn.
 fn fields(value: &Value) -> Option<Vec<(Cow<'_, str>, &Value)>> {
-    match value {
-        Value::Map(pairs) => pairs.iter().map(|(k, v)| Some((text(k)?, v))).collect(),
-        Value::Array(items) => items
-            .chunks(2)
-            .map(|pair| match pair {
-                [name, value] => Some((text(name)?, value)),
-                _ => None,
-            })
-            .collect(),
+    let pairs = list(value)?.chunks(2).map(|pair| match pair {
+        [name, value] => Some((text(name)?, value)),
         _ => None,
-    }
+    });
+    pairs.collect()
 }
 
 /// The value of one field of an answer such as CONFIG GET's.
@@ -157,15 +148,7 @@ fn show(value: &Value, out: &mut String) {
             }
             out.push(']');
         }
-        (None, None) => {
-            if let Some(fields) = fields(value) {
-                for (name, value) in fields {
-                    out.push_str(&name);
-                    out.push(':');
-                    show(value, out);
-                }
-            }
-        }
+        (None, None) => {}
     }
 }
 
@@ -184,16 +167,16 @@ mod tests {
     use super::*;
 
     fn bulk(text: &str) -> Value {
-        Value::BulkString(text.as_bytes().to_vec())
+        Value::Text(text.as_bytes().to_vec())
     }
 
     fn array(items: &[&str]) -> Value {
-        Value::Array(items.iter().map(|item| bulk(item)).collect())
+        Value::List(items.iter().map(|item| bulk(item)).collect())
     }
 
     #[test]
     fn reads_both_shapes_of_getuser() {
-        let old = Value::Array(vec![
+        let old = Value::List(vec![
             bulk("flags"),
             array(&["on", "allkeys"]),
             bulk("passwords"),
@@ -205,7 +188,7 @@ mod tests {
             bulk("channels"),
             array(&["*"]),
         ]);
-        let new = Value::Array(vec![
+        let new = Value::List(vec![
             bulk("flags"),
             array(&["on", "sanitize-payload"]),
             bulk("passwords"),
@@ -219,7 +202,7 @@ mod tests {
             bulk("databases"),
             bulk("alldbs"),
             bulk("selectors"),
-            Value::Array(Vec::new()),
+            Value::List(Vec::new()),
         ]);
         let old = user(&old).ok().flatten().unwrap_or_default();
         assert!(old.on && !old.nopass && old.digests.contains("aa"));

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::desired::{DEFAULT_USER, Desired};
 use crate::drive::Suspects;
 use crate::errors::NodeError;
-use crate::link::Batch;
+use crate::link::{Batch, Link};
 use crate::marks::GONE;
 use crate::member::Member;
 use crate::plan::SCRATCH_PREFIX;
@@ -37,20 +37,19 @@ pub(crate) async fn suspects(
         return Err(NodeError::Lost);
     };
     let level = member.facts.as_ref().map(|facts| facts.engine.acl_level());
-    let mut batch = Batch::new();
-    batch.word("ACL USERS");
-    let counted = level < Some(AclLevel::Selectors);
-    if counted {
-        batch.word("INFO commandstats");
+    let lines_cheap = level >= Some(AclLevel::Selectors);
+    // How many users there are is known from the last sweep; one round trip is enough then.
+    let few = |count: Option<usize>| count.is_some_and(|count| count <= LIST_USERS_MAX);
+    let mut seen = ask(member, &link, lines_cheap && few(member.users)).await?;
+    if lines_cheap && seen.lines.is_none() && few(Some(seen.names.len())) {
+        seen = ask(member, &link, true).await?;
     }
-    let mut replies = link.run(&batch).await?.into_iter();
-    let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
-    let names = reply::texts(&next()?).ok_or(NodeError::Garbage("ACL USERS"))?;
-    let stats = if counted { next().ok() } else { None };
-    note_names(member, desired, &names);
+    member.users = Some(seen.names.len());
     member.unswept = false;
+    note_names(member, desired, &seen.names);
     let mut suspects = Suspects::default();
-    let present: HashSet<u64> = names
+    let present: HashSet<u64> = seen
+        .names
         .iter()
         .map(|name| context.salt.hash_one(name.as_str()))
         .collect();
@@ -59,30 +58,76 @@ pub(crate) async fn suspects(
             suspects.names.push(mark.name);
         }
     }
-    let left: Vec<&String> = names
-        .iter()
-        .filter(|n| n.starts_with(SCRATCH_PREFIX))
-        .collect();
-    let mut batch = Batch::new();
-    if !left.is_empty() {
-        batch.add("ACL DELUSER", left);
-    }
-    if !counted && names.len() <= LIST_USERS_MAX {
-        batch.word("ACL LIST");
-        let lines = link
-            .run(&batch)
-            .await?
-            .pop()
-            .unwrap_or(Err(NodeError::Lost))?;
-        compare_lines(member, &lines, context, &mut suspects)?;
-    } else {
-        link.run(&batch).await?;
-        compare_calls(member, stats.as_ref(), link.acl_calls(), &mut suspects);
+    remove_scratch(&link, &seen.names).await?;
+    match &seen.lines {
+        Some(lines) => compare_lines(member, lines, context, &mut suspects),
+        None => compare_calls(member, seen.calls, link.acl_calls(), &mut suspects),
     }
     let default = context.salt.hash_one(DEFAULT_USER);
     member.default_suspect |= suspects.names.contains(&default);
     member.default_line = suspects.lines.get(&default).copied().unwrap_or(0);
     Ok(suspects)
+}
+
+/// What a node answered.
+struct Swept {
+    /// The names of its users.
+    names: Vec<String>,
+    /// Their lines of ACL LIST, if these are cheap.
+    lines: Option<Vec<String>>,
+    /// Else, how many ACL commands it has run.
+    calls: Option<u64>,
+}
+
+/// Asks for the users, and on the same way how the node stands to others.
+async fn ask(member: &mut Member, link: &Link, lines: bool) -> Result<Swept, NodeError> {
+    let mut batch = Batch::new();
+    batch.word("INFO replication");
+    if lines {
+        batch.word("ACL LIST");
+    } else {
+        batch.word("ACL USERS").word("INFO commandstats");
+    }
+    let mut replies = link.run(&batch).await?.into_iter();
+    let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
+    let replication = next()?;
+    let replication = reply::text(&replication).ok_or(NodeError::Garbage("INFO"))?;
+    if let Some(facts) = &mut member.facts {
+        facts.relate(&replication);
+    }
+    let users = reply::texts(&next()?).ok_or(NodeError::Garbage("ACL USERS"))?;
+    if lines {
+        // `user NAME on ...`
+        let names = users
+            .iter()
+            .filter_map(|line| line.split(' ').nth(1).map(str::to_owned));
+        return Ok(Swept {
+            names: names.collect(),
+            lines: Some(users),
+            calls: None,
+        });
+    }
+    let stats = next().ok();
+    let calls = stats.as_ref().and_then(reply::text);
+    Ok(Swept {
+        names: users,
+        lines: None,
+        calls: calls.and_then(|text| reply::acl_calls(&text)),
+    })
+}
+
+/// Removes scratch users that a crash left behind.
+async fn remove_scratch(link: &Link, names: &[String]) -> Result<(), NodeError> {
+    let left: Vec<&String> = names
+        .iter()
+        .filter(|name| name.starts_with(SCRATCH_PREFIX))
+        .collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    batch.add("ACL DELUSER", left);
+    link.run(&batch).await.map(drop)
 }
 
 /// Users that are neither ours nor the server's own.
@@ -108,13 +153,7 @@ fn note_names(member: &mut Member, desired: &Desired, names: &[String]) {
 }
 
 /// A user whose line is what it was when it was confirmed has not changed.
-fn compare_lines(
-    member: &Member,
-    lines: &redis::Value,
-    context: &Context,
-    suspects: &mut Suspects,
-) -> Result<(), NodeError> {
-    let lines = reply::texts(lines).ok_or(NodeError::Garbage("ACL LIST"))?;
+fn compare_lines(member: &Member, lines: &[String], context: &Context, suspects: &mut Suspects) {
     for line in lines {
         let Some(name) = line.split(' ').nth(1) else {
             continue;
@@ -123,27 +162,18 @@ fn compare_lines(
         let Some(mark) = member.marks.get(name) else {
             continue;
         };
-        let now = context.salt.hash_one(&line).max(1);
+        let now = context.salt.hash_one(line).max(1);
         if mark.line != now {
             suspects.lines.insert(name, now);
             suspects.names.push(name);
         }
     }
-    Ok(())
 }
 
 /// Before 7.0, and with many users, lines are too dear. But every change of a user is an ACL
 /// command, and the server counts these: if there were no others than our own since all was last
 /// compared, nothing has changed. Beside that a few users are described at each sweep in turn.
-fn compare_calls(
-    member: &mut Member,
-    stats: Option<&redis::Value>,
-    own: u64,
-    suspects: &mut Suspects,
-) {
-    let served = stats
-        .and_then(reply::text)
-        .and_then(|text| reply::acl_calls(&text));
+fn compare_calls(member: &mut Member, served: Option<u64>, own: u64, suspects: &mut Suspects) {
     let quiet = match (served, member.calls) {
         (Some(now), Some((then, own_then))) => now.checked_sub(then) == own.checked_sub(own_then),
         _ => false,

@@ -1,12 +1,12 @@
 //! TLS towards the nodes.
 
 use crate::errors::NodeError;
+use crate::wire::Socket;
 use claviger_core::instance::NodeTls;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -23,10 +23,10 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 /// # Errors
 /// [`NodeError::Tls`] if the files cannot be used or the peer is not who it should be.
 pub(crate) async fn open(
-    stream: TcpStream,
+    stream: Socket,
     host: &str,
     material: &NodeTls,
-) -> Result<TlsStream<TcpStream>, NodeError> {
+) -> Result<TlsStream<Socket>, NodeError> {
     let material = material.clone();
     // Files and parsing: off the threads that serve others.
     let config = tokio::task::spawn_blocking(move || config(&material))

@@ -2,7 +2,6 @@
 //! connections, a clock that stands still, a store in memory. A dependency of no room, only of
 //! their tests.
 
-pub mod simnode;
 pub mod clock;
 pub mod engines;
 pub mod fake;
@@ -10,6 +9,7 @@ pub mod memory;
 pub mod proxy;
 pub mod server;
 pub mod session;
+pub mod simnode;
 pub mod wait;
 
 pub use clock::{FixedClock, SystemClock};
