@@ -52,7 +52,7 @@ pub struct InstanceSecrets {
     pub default_password: Secret,
 }
 
-/// How many former logins are kept while nodes have not confirmed the newest.
+/// How many former logins are kept: a node may come back with any state of its own file.
 const FORMER_LOGINS_MAX: usize = 8;
 
 /// Decides.
@@ -382,12 +382,15 @@ fn modified(
 }
 
 /// When the default account's password changes and claviger itself logs in as that user, its
-/// login changes with it; the former ones stay until every node has confirmed.
+/// login changes with it; the former ones stay, for a node that comes back with an old file.
 fn secrets_after(instance: &Instance, new: &Secret) -> InstanceSecrets {
     let mut login = instance.login.clone();
     if login.is_default_user() {
         login.former.insert(0, login.password.replace(new.clone()));
-        login.former.truncate(FORMER_LOGINS_MAX);
+        // The oldest stays: it may stand in the configuration of a server that keeps no users.
+        while login.former.len() > FORMER_LOGINS_MAX {
+            login.former.remove(FORMER_LOGINS_MAX - 1);
+        }
     }
     InstanceSecrets {
         login,

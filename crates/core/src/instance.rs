@@ -117,8 +117,8 @@ pub struct NodeLogin {
     pub user: Option<String>,
     /// Password; `None` means none is needed.
     pub password: Option<Secret>,
-    /// Passwords that a node may still hold, newest first: while a change of the login's own
-    /// password is not confirmed everywhere, locking ourselves out must be impossible.
+    /// Passwords that a node may come to hold again, newest first: from an old ACL file, or from
+    /// its configuration. Tried when the newest is refused, so that we are never locked out.
     pub former: Vec<Option<Secret>>,
 }
 

@@ -139,8 +139,7 @@ pub enum Op {
         /// The region word, if it changes.
         region: Option<String>,
     },
-    /// Records confirmations, removes accounts that are gone, finishes tasks; clears former
-    /// logins once every account is confirmed.
+    /// Records confirmations, removes accounts that are gone, finishes tasks.
     Confirm(InstanceId, Confirm, Timestamp),
     /// Records what was seen. Moves an instance from registering to running.
     Observe(Observed),
@@ -155,7 +154,9 @@ pub enum Op {
     Purge(Timestamp),
 }
 
-/// Durable state. Every write is durable when its call returns.
+/// Durable state. Every write is durable when its call returns, but for operations that only
+/// record what was seen of the nodes ([`Op::Confirm`], [`Op::Observe`], [`Op::Purge`]) in a call
+/// without an audit row: a power failure may undo those, and looking finds them again.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Decides and writes a change of accounts: account, task, token, nonce and audit row in

@@ -413,6 +413,26 @@ fn the_default_password_changes_our_login_and_keeps_the_former() {
     let secrets = run(&held, command.clone(), 1).unwrap().secrets.unwrap();
     assert_eq!(secrets.login.password.unwrap().expose(), "new!");
     assert_eq!(secrets.login.former[0].as_ref().unwrap().expose(), "old!");
+    let mut many = held.clone();
+    for n in 0..20_u8 {
+        let command = Command::Modify(ModifyAccount {
+            password: Some(PasswordChange {
+                old: None,
+                new: Secret::new(format!("pass{n}")),
+            }),
+            ..modify(Target::Default)
+        });
+        let decision = run(&many, command, n).unwrap();
+        write(&mut many, decision);
+    }
+    let former = &many.instance.login.former;
+    assert_eq!(former.len(), 8);
+    assert_eq!(former[0].as_ref().unwrap().expose(), "pass18");
+    assert_eq!(
+        former[7].as_ref().unwrap().expose(),
+        "old!",
+        "the oldest stays"
+    );
     let mut other = held;
     other.instance.login.user = Some("claviger-login".into());
     let secrets = run(&other, command, 1).unwrap().secrets.unwrap();

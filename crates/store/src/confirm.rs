@@ -1,13 +1,11 @@
 //! What every node has confirmed by read-back.
 
-use crate::change::put_login;
 use crate::fault::Fault;
-use crate::read;
-use crate::rows::{Secrets, number};
+use crate::rows::number;
 use crate::writer::Desk;
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountId, InstanceId, Revision};
-use claviger_core::ports::{Confirm, StoreError};
+use claviger_core::ports::Confirm;
 use rusqlite::OptionalExtension;
 
 /// Records confirmations. Those that came too late (the account has changed or gone since) do
@@ -23,9 +21,6 @@ pub(crate) fn confirm(
     }
     for (account, revision) in &what.gone {
         gone(desk, instance, *account, *revision, at)?;
-    }
-    if all_confirmed(desk, instance)? {
-        forget_former_logins(desk, instance)?;
     }
     Ok(())
 }
@@ -89,30 +84,4 @@ fn gone(
             .execute((instance.as_str(), &account, at.as_millis()))?;
     }
     Ok(())
-}
-
-fn all_confirmed(desk: &Desk, instance: &InstanceId) -> Result<bool, Fault> {
-    let mut statement = desk.connection.prepare_cached(
-        "SELECT NOT EXISTS
-             (SELECT 1 FROM account WHERE instance = ?1 AND confirmed < revision)",
-    )?;
-    Ok(statement.query_row([instance.as_str()], |row| row.get(0))?)
-}
-
-/// No node can need a former login any more.
-fn forget_former_logins(desk: &Desk, id: &InstanceId) -> Result<(), Fault> {
-    let mut statement = desk
-        .connection
-        .prepare_cached("SELECT former_logins FROM instance WHERE id = ?1")?;
-    let former: Option<i64> = statement
-        .query_row([id.as_str()], |row| row.get(0))
-        .optional()?;
-    if former.ok_or(StoreError::NotFound)? == 0 {
-        return Ok(());
-    }
-    let secrets = Secrets::Open(&desk.sealer);
-    let instance = read::instance(&desk.connection, id, secrets)?;
-    let mut login = instance.ok_or(StoreError::NotFound)?.login;
-    login.former.clear();
-    put_login(desk, id, &login)
 }

@@ -345,7 +345,10 @@ mod cases {
         assert_eq!(task_states(&store).await[1].1, TaskState::Running, "b's");
         let nowhere = Op::Confirm("r-9".into(), Confirm::default(), now());
         let answer = store.apply(vec![nowhere], None).await;
-        assert!(matches!(answer, Err(StoreError::NotFound)));
+        assert!(
+            answer.is_ok(),
+            "the instance was removed meanwhile: nothing to confirm"
+        );
     }
 
     pub(super) async fn a_late_confirmation_proves_little(store: Any) {
@@ -390,7 +393,7 @@ mod cases {
         let kept = now_held.instance.default_password.as_ref().unwrap();
         assert_eq!(kept.expose(), "new-default-2");
         assert!(now_held.accounts[0].is_managed());
-        // As long as any account is not confirmed, the former logins stay.
+        // The former logins stay: a node may come back with an old file.
         ask(&*store, create("r-1", "a", "p")).await.unwrap();
         let default = now_held.accounts[0].id;
         let some = Confirm {
@@ -401,7 +404,7 @@ mod cases {
         assert_eq!(held(&*store, "r-1").await.instance.login.former.len(), 2);
         confirm_all(&store, &id).await;
         let login = held(&*store, "r-1").await.instance.login;
-        assert!(login.former.is_empty());
+        assert_eq!(login.former.len(), 2);
         assert_eq!(login.password.unwrap().expose(), "new-default-2");
     }
 

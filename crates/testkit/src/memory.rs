@@ -230,9 +230,6 @@ fn confirm(state: &mut State, id: &InstanceId, confirm: &Confirm, at: Timestamp)
         let gone = (account.id, account.revision);
         account.life == Life::Live || !confirm.gone.contains(&gone)
     });
-    if held.accounts.iter().all(Account::is_confirmed) {
-        held.instance.login.former.clear();
-    }
     let confirmed = confirm.accounts.iter().chain(&confirm.gone);
     for (account, revision) in confirmed {
         for task in state.tasks.iter_mut().filter(|t| t.account == *account) {
