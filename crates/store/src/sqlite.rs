@@ -5,6 +5,7 @@ use crate::read;
 use crate::readers::Readers;
 use crate::rows::Secrets;
 use crate::seal::Sealer;
+use crate::views::Views;
 use crate::writer::{Counters, Job, QUEUE_MAX, Reply, Writer};
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
@@ -44,6 +45,7 @@ pub struct SqliteStore {
     readers: Readers,
     sealer: Arc<Sealer>,
     counters: Arc<Counters>,
+    views: Arc<Views>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,12 +57,14 @@ impl SqliteStore {
     pub fn open(path: &Path, seal: Sealer) -> Result<SqliteStore, OpenError> {
         let sealer = Arc::new(seal);
         let counters = Arc::new(Counters::default());
+        let views = Arc::new(Views::default());
         let opened = prepare(path, &sealer)?;
         let writer = Writer::new(
             opened.writer,
             opened.lock,
             Arc::clone(&sealer),
             Arc::clone(&counters),
+            Arc::clone(&views),
         )?;
         let readers = Readers::open(path)?;
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
@@ -76,6 +80,7 @@ impl SqliteStore {
             readers,
             sealer,
             counters,
+            views,
             thread: Some(thread),
         })
     }
@@ -137,10 +142,22 @@ impl Store for SqliteStore {
     ///
     /// [`Account::is_managed`]: claviger_core::account::Account::is_managed
     async fn viewed(&self, id: &InstanceId) -> Result<Option<Held>, StoreError> {
-        let next = self.next_task();
-        self.readers
-            .point(|db| read::held(db, id, Secrets::Absent, next))
-            .await
+        let next_task = self.next_task();
+        if let Some(kept) = self.views.find(id) {
+            return Ok(Some(Held {
+                next_task,
+                ..Held::clone(&kept)
+            }));
+        }
+        let since = self.views.begin();
+        let read = self
+            .readers
+            .point(|db| read::held(db, id, Secrets::Absent, next_task))
+            .await?;
+        if let Some(held) = &read {
+            self.views.keep(since, held);
+        }
+        Ok(read)
     }
 
     /// As in [`SqliteStore::viewed`], secrets stay closed.

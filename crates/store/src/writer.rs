@@ -6,9 +6,10 @@
 
 use crate::fault::Fault;
 use crate::seal::Sealer;
+use crate::views::{self, Views};
 use crate::{change, ops, settings};
 use claviger_core::audit::AuditEntry;
-use claviger_core::ids::TaskId;
+use claviger_core::ids::{InstanceId, TaskId};
 use claviger_core::ports::{Accepted, AccountWrite, Op, StoreError};
 use claviger_core::refusal::Refusal;
 use rusqlite::Connection;
@@ -64,6 +65,7 @@ type Pending = Box<dyn FnOnce(Option<&str>)>;
 pub(crate) struct Writer {
     desk: Desk,
     counters: Arc<Counters>,
+    views: Arc<Views>,
     /// Held for as long as anything may be written.
     _lock: File,
 }
@@ -75,6 +77,7 @@ impl Writer {
         lock: File,
         sealer: Arc<Sealer>,
         counters: Arc<Counters>,
+        views: Arc<Views>,
     ) -> Result<Self, Fault> {
         let next_task = settings::next_task(&connection)?;
         counters.next_task.store(next_task.0, Ordering::Release);
@@ -85,6 +88,7 @@ impl Writer {
                 next_task,
             },
             counters,
+            views,
             _lock: lock,
         })
     }
@@ -106,6 +110,7 @@ impl Writer {
 
     fn commit(&mut self, group: &mut Vec<Job>) {
         let size = group.len() as u64;
+        let touched: Vec<InstanceId> = group.iter().flat_map(Job::touched).collect();
         let mut pending: Vec<Pending> = Vec::with_capacity(group.len());
         let failure = self.write(group, &mut pending).err().map(|fault| {
             let reason = match StoreError::from(fault) {
@@ -126,6 +131,7 @@ impl Writer {
             let next_task = self.desk.next_task.0;
             self.counters.next_task.store(next_task, Ordering::Release);
         }
+        self.views.committed(&touched);
         for answer in pending {
             answer(failure.as_deref());
         }
@@ -186,6 +192,14 @@ impl Writer {
 }
 
 impl Job {
+    fn touched(&self) -> Vec<InstanceId> {
+        match self {
+            Job::Change(write, _) => vec![write.instance.clone()],
+            Job::Apply(ops, _, _) => ops.iter().filter_map(views::touched).cloned().collect(),
+            Job::SettingOr(..) => Vec::new(),
+        }
+    }
+
     /// Losing it in a power failure costs nothing but another look at the nodes.
     fn can_be_found_again(&self) -> bool {
         let seen = |op: &Op| matches!(op, Op::Confirm(..) | Op::Observe(_) | Op::Purge(_));

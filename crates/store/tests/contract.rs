@@ -66,6 +66,7 @@ suite! { embedded();
     purge_forgets_what_is_past,
     a_panicking_decision_harms_nobody,
     views_open_nothing,
+    views_are_never_stale,
     removal_takes_everything,
 }
 
@@ -792,6 +793,38 @@ mod cases {
         assert!(matches!(answer, Err(StoreError::Unavailable(_))));
         ask(&*store, create("r-1", "a", "p")).await.unwrap();
         assert_eq!(held(&*store, "r-1").await.instance.revision, Revision(1));
+    }
+
+    /// Readers of the same instance run all the while, so that a view is read, kept or forgotten
+    /// at every possible moment of a change.
+    pub(super) async fn views_are_never_stale(store: Any) {
+        let id = with_instance(&store).await;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let reading = |store: Any, id: InstanceId| async move {
+            while !*stopped.borrow() {
+                store.viewed(&id).await.unwrap().unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let reader = tokio::spawn(reading(Arc::clone(&store), id.clone()));
+        for n in 0..18 {
+            ask(&*store, create("r-1", &format!("a{n}"), "p"))
+                .await
+                .unwrap();
+            let view = store.viewed(&id).await.unwrap().unwrap();
+            assert_eq!(view.instance.revision, Revision(n + 1));
+            assert_eq!(view.accounts.len() as u64, n + 2);
+            confirm_all(&store, &id).await;
+            let view = store.viewed(&id).await.unwrap().unwrap();
+            assert!(view.accounts.iter().all(|account| account.is_confirmed()));
+        }
+        stop.send(true).unwrap();
+        reader.await.unwrap();
+        store
+            .apply(vec![Op::RemoveInstance(id.clone())], None)
+            .await
+            .unwrap();
+        assert!(store.viewed(&id).await.unwrap().is_none());
     }
 
     pub(super) async fn views_open_nothing(store: Any) {
