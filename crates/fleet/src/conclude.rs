@@ -79,6 +79,18 @@ impl Crew {
         clean
     }
 
+    /// The store knows how far each node has come.
+    pub(crate) fn knows_records(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| {
+            told.nodes.len() == self.members.len()
+                && told.nodes.iter().zip(&self.members).all(|(told, now)| {
+                    told.address == now.address
+                        && told.confirmed == now.confirmed
+                        && told.saved == now.saved
+                })
+        })
+    }
+
     /// What is confirmed and not known to the store as such.
     fn confirmations(&self, desired: &Desired, complete: bool) -> Confirm {
         let mut confirm = Confirm::default();

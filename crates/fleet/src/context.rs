@@ -3,15 +3,20 @@
 use crate::board::Board;
 use crate::config::FleetConfig;
 use crate::desired::RuleBook;
+use crate::keeper::jittered;
 use crate::stats::Counters;
 use claviger_core::ports::{Clock, Store};
 use std::hash::RandomState;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Shared by all drivers.
 pub(crate) struct Context {
+    /// When the fleet began.
+    pub(crate) started: Instant,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<FleetConfig>,
@@ -29,4 +34,18 @@ pub(crate) struct Context {
     pub(crate) stop: CancellationToken,
     /// Nothing at all any more.
     pub(crate) kill: CancellationToken,
+}
+
+/// Sweeps begin on the ticks of one clock, so that many share one wake-up of the process.
+const SWEEP_TICK: Duration = Duration::from_millis(100);
+
+impl Context {
+    /// When an instance that is swept now is swept again.
+    pub(crate) fn next_sweep(&self) -> Instant {
+        let interval = self.config.sweep_interval;
+        let tick = SWEEP_TICK.min(interval / 10).max(Duration::from_millis(1));
+        let after = self.started.elapsed() + jittered(interval);
+        let ticks = after.as_nanos().div_ceil(tick.as_nanos());
+        self.started + tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX))
+    }
 }

@@ -7,13 +7,14 @@ use crate::desired::Desired;
 use crate::drive;
 use crate::errors::{NodeError, Retry};
 use crate::join::join_all;
-use crate::keeper::{self, Event};
-use crate::member::Member;
+use crate::keeper::Event;
+use crate::member::{Member, Standing};
 use crate::membership;
 use crate::stats::count;
+use crate::sweep;
 use crate::topology::Shape;
 use claviger_core::ids::{InstanceId, NodeAddress, Revision};
-use claviger_core::instance::InstanceState;
+use claviger_core::instance::{Instance, InstanceState};
 use claviger_core::node::NodeRecord;
 use claviger_core::ports::Observed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,8 @@ use tokio::time::{Instant, sleep_until};
 const EVENTS_MAX: usize = 16;
 /// How soon a pass is repeated that could not finish for a passing reason.
 const RETRY_SOON: Duration = Duration::from_secs(1);
+/// How often in a row it is, before the sweep takes over.
+const RETRIES_MAX: u32 = 3;
 
 /// The outside's hold on a driver.
 #[derive(Default)]
@@ -32,6 +35,8 @@ pub(crate) struct Handle {
     wake: Notify,
     /// When the oldest wake-up came that is not answered by a confirmation yet.
     woken: Mutex<Option<Instant>>,
+    /// The instance's revision and state at the last pass.
+    seen: Mutex<Option<(Revision, InstanceState)>>,
 }
 
 impl Handle {
@@ -42,6 +47,19 @@ impl Handle {
             .unwrap_or_else(PoisonError::into_inner)
             .get_or_insert_with(Instant::now);
         self.wake.notify_one();
+    }
+
+    /// Wakes the driver if the instance is not what its last pass has seen.
+    pub(crate) fn compare(&self, instance: &Instance) {
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.is_some_and(|seen| seen != (instance.revision, instance.state)) {
+            self.wake();
+        }
+    }
+
+    fn saw(&self, instance: &Instance) {
+        let seen = (instance.revision, instance.state);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
     }
 
     /// A wake-up was not answered yet.
@@ -98,8 +116,11 @@ pub(crate) struct Crew {
     pub(crate) shape: Shape,
     /// The newest revision that a finished pass has seen.
     pub(crate) seen: Revision,
+    /// The last pass left nothing open.
+    settled: bool,
     next_sweep: Instant,
     retry: Option<Instant>,
+    retries: u32,
 }
 
 impl Crew {
@@ -120,8 +141,10 @@ impl Crew {
             aliases: Vec::new(),
             shape: Shape::Unknown,
             seen: Revision::ZERO,
+            settled: false,
             next_sweep: Instant::now(),
             retry: None,
+            retries: 0,
         }
     }
 
@@ -207,11 +230,13 @@ impl Crew {
                     count(&self.context.stats.reconnects);
                 }
                 member.lose();
+                self.settled = false;
                 member.link = Some(link);
                 Some(Lane::Repair)
             }
             Event::Down => {
                 member.lose();
+                self.settled = false;
                 member.error = Some(NodeError::Lost);
                 tracing::warn!(instance = %self.id, node = %member.address, "connection lost");
                 None
@@ -255,7 +280,7 @@ impl Crew {
         let Ok(_permit) = room else { return false };
         count(&context.stats.passes);
         if lane == Lane::Sweep || Instant::now() >= self.next_sweep {
-            self.next_sweep = Instant::now() + keeper::jittered(context.config.sweep_interval);
+            self.next_sweep = context.next_sweep();
             return self.pass(true).await;
         }
         self.pass(false).await
@@ -263,6 +288,9 @@ impl Crew {
 
     async fn pass(&mut self, sweep: bool) -> bool {
         self.retry = None;
+        if sweep && self.settled && !self.handle.is_woken() && self.is_quiet().await {
+            return true;
+        }
         let woken = self.handle.take_woken();
         let context = Arc::clone(&self.context);
         let held = match context.store.held(&self.id).await {
@@ -282,7 +310,9 @@ impl Crew {
         self.enlist(&held);
         self.meet(&held, sweep).await;
         if held.instance.state == InstanceState::Paused {
+            self.settled = false;
             self.show();
+            self.handle.saw(&held.instance);
             return true;
         }
         let desired = Desired::of(&held, &context.salt);
@@ -294,12 +324,52 @@ impl Crew {
         }
         self.show();
         let confirmed = self.conclude(&held, &desired, sweep).await;
+        self.settled = confirmed;
+        self.retry_pending();
+        self.handle.saw(&held.instance);
         self.save();
         match (woken, confirmed) {
             (Some(at), true) => context.stats.took(at.elapsed()),
             (woken, _) => self.handle.put_back(woken),
         }
         true
+    }
+
+    /// What a node holds differently right after it was written is written again soon, a few
+    /// times; then the sweep goes on trying.
+    fn retry_pending(&mut self) {
+        let ready = self.members.iter().filter(|member| member.is_ready());
+        let pending = ready
+            .flat_map(|member| &member.issues)
+            .any(|issue| issue.standing == Standing::Pending);
+        if !pending {
+            self.retries = 0;
+        } else if self.retries < RETRIES_MAX {
+            self.retries += 1;
+            self.retry_soon();
+        }
+    }
+
+    /// Asks every node whether anything is different; true if nothing is. The store is not asked:
+    /// what changes there wakes this driver, or is found by the fleet's own listing.
+    async fn is_quiet(&mut self) -> bool {
+        let context = Arc::clone(&self.context);
+        let quiet = self.members.iter_mut().map(async |member| {
+            if !drive::has_users(member) || member.default_suspect {
+                return false;
+            }
+            match sweep::suspects(member, &context).await {
+                Ok(suspects) => {
+                    let quiet = suspects.is_quiet(member);
+                    member.swept = (!quiet).then_some(suspects);
+                    quiet
+                }
+                // The pass that follows meets it again, and deals with it.
+                Err(_) => false,
+            }
+        });
+        let quiet = join_all(quiet).await.into_iter().all(|quiet| quiet);
+        quiet && self.knows_records()
     }
 
     /// All nodes at once, each at its own pace.

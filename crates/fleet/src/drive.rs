@@ -8,12 +8,12 @@ use crate::marks::{GONE, Mark};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{self, Action, Claim, Look, Seen, Step, Target};
 use crate::stats::count;
-use crate::{keeper, legacy, reply, sweep};
+use crate::sweep::{self, Suspects};
+use crate::{keeper, legacy, reply};
 use claviger_core::account::Life;
 use claviger_core::acl_equal::UserSeen;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -55,14 +55,6 @@ impl Job<'_> {
     }
 }
 
-/// What a sweep found worth a closer look (short forms of names), and the present lines of
-/// ACL LIST.
-#[derive(Default)]
-pub(crate) struct Suspects {
-    pub(crate) names: Vec<u64>,
-    pub(crate) lines: HashMap<u64, u64>,
-}
-
 /// One pass over one node; what stands in the way as a whole becomes the member's error.
 pub(crate) async fn node(
     member: &mut Member,
@@ -71,21 +63,41 @@ pub(crate) async fn node(
     sweep: bool,
     told: &(dyn Fn(&Member) + Sync),
 ) {
+    if *member.own_user != *desired.own_user {
+        member.own_user = desired.own_user.as_str().into();
+    }
     let result = if has_users(member) {
-        let suspects = if sweep || member.unswept {
-            sweep::suspects(member, desired, context).await
-        } else {
-            Ok(Suspects::default())
-        };
-        match suspects {
-            Ok(suspects) => users(member, desired, context, &suspects, told).await,
-            Err(error) => Err(error),
-        }
+        with_users(member, desired, context, sweep, told).await
     } else {
-        legacy::users(member, desired, context);
+        legacy::users(member, desired, context, sweep);
         Ok(())
     };
     member.error = result.err();
+}
+
+async fn with_users(
+    member: &mut Member,
+    desired: &Desired,
+    context: &Context,
+    sweep: bool,
+    told: &(dyn Fn(&Member) + Sync),
+) -> Result<(), NodeError> {
+    let suspects = match member.swept.take() {
+        Some(suspects) => Some(suspects),
+        None if sweep || member.unswept => Some(sweep::suspects(member, context).await?),
+        None => None,
+    };
+    if let Some(suspects) = &suspects {
+        suspects.note_names(member, desired);
+    }
+    users(
+        member,
+        desired,
+        context,
+        &suspects.unwrap_or_default(),
+        told,
+    )
+    .await
 }
 
 /// Makes the users of one node what they should be. `told` is called with the member once drift

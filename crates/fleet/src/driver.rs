@@ -12,18 +12,21 @@ use async_trait::async_trait;
 use claviger_core::ids::{AccountName, InstanceId};
 use claviger_core::instance::Instance;
 use claviger_core::ports::{self, CheckReport, Clock, Store, StoreError};
+use claviger_core::query::InstanceQuery;
 use claviger_core::sight::InstanceSight;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How soon the list of instances is read again after a failure.
 const LIST_AGAIN: Duration = Duration::from_secs(1);
+/// The most instances that one listing goes through.
+const INSTANCES_MAX: u64 = 1_000_000;
 
 /// Drives the nodes of every registered instance.
 pub struct Fleet(Arc<Inner>);
@@ -38,6 +41,7 @@ impl Fleet {
     /// Starts driving every instance that the store holds. Must be called within a runtime.
     pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: FleetConfig) -> Arc<Self> {
         let context = Context {
+            started: Instant::now(),
             store,
             clock,
             board: Board::default(),
@@ -98,16 +102,11 @@ impl Inner {
         self.crews.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads the list of instances again and again: tracking works if every signal is lost.
+    /// Reads the list of instances again and again: everything works if every signal is lost.
     async fn list_for_ever(self: Arc<Self>) {
         loop {
-            let wait = match self.context.store.instance_ids().await {
-                Ok(ids) => {
-                    for id in &ids {
-                        self.handle(id, false);
-                    }
-                    jittered(self.context.config.sweep_interval)
-                }
+            let wait = match self.list().await {
+                Ok(()) => jittered(self.context.config.sweep_interval),
                 Err(error) => {
                     tracing::error!("cannot list the instances: {error}");
                     LIST_AGAIN
@@ -115,6 +114,37 @@ impl Inner {
             };
             sleep(wait).await;
         }
+    }
+
+    /// Starts drivers of instances that have none, and wakes those whose instance is not what
+    /// they have seen last, or is not there any more.
+    async fn list(self: &Arc<Self>) -> Result<(), StoreError> {
+        let ids = self.context.store.instance_ids().await?;
+        let listed: HashSet<&InstanceId> = ids.iter().collect();
+        for id in &ids {
+            self.handle(id, false);
+        }
+        for (id, handle) in self.crews().iter() {
+            if !listed.contains(id) {
+                handle.wake();
+            }
+        }
+        let mut query = InstanceQuery::default();
+        while query.page.offset < INSTANCES_MAX {
+            let rows = self.context.store.instances(&query).await?.rows;
+            let crews = self.crews();
+            for instance in &rows {
+                if let Some(handle) = crews.get(&instance.id) {
+                    handle.compare(instance);
+                }
+            }
+            let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+            if count < query.page.limit {
+                break;
+            }
+            query.page.offset += count;
+        }
+        Ok(())
     }
 
     /// The instance's driver, started if there is none; woken if asked.

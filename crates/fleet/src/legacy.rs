@@ -12,9 +12,11 @@ use claviger_core::secret::Secret;
 use std::hash::BuildHasher;
 
 /// Says of every account but the default one that this server cannot have it.
-pub(crate) fn users(member: &mut Member, desired: &Desired, context: &Context) {
+pub(crate) fn users(member: &mut Member, desired: &Desired, context: &Context, sweep: bool) {
     let default = context.salt.hash_one(crate::desired::DEFAULT_USER);
     member.issues.retain(|issue| issue.key == default);
+    // There is no telling from outside whether the password is still ours.
+    member.default_suspect |= sweep || member.unswept;
     member.unswept = false;
     let engine = member.facts.as_ref().map(|facts| facts.engine.to_string());
     for want in &desired.wants {
@@ -47,6 +49,16 @@ pub(crate) async fn prepare(
         replication_login(member, link, turn).await?;
     }
     member.default_staged = Some(turn.print);
+    if let Some(password) = &turn.wanted.password {
+        let mut batch = Batch::new();
+        batch.add("CONFIG GET", ["requirepass"]);
+        let mut replies = link.run(&batch).await?;
+        let held = replies.pop().unwrap_or(Err(NodeError::Lost))?;
+        let held = Secret::new(reply::field(&held, "requirepass").unwrap_or_default());
+        if held.same_as(password) {
+            turn.confirm(member);
+        }
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use claviger_core::instance::{NodeLogin, NodeTls};
 use claviger_core::secret::Secret;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -111,6 +111,8 @@ pub(crate) struct Link {
     acl_calls: AtomicU64,
     /// A batch was begun and did not end: what is still to come cannot be told apart.
     torn: AtomicBool,
+    /// How much room the last answer took.
+    room: AtomicUsize,
 }
 
 impl Link {
@@ -144,7 +146,7 @@ impl Link {
         let lost = |error: std::io::Error| NodeError::from_io(&error);
         wire.write_all(&batch.bytes).await.map_err(lost)?;
         wire.flush().await.map_err(lost)?;
-        let mut held = Vec::with_capacity(READ_BYTES);
+        let mut held = Vec::with_capacity(self.room.load(Ordering::Relaxed).max(READ_BYTES));
         let mut replies = Vec::with_capacity(batch.labels.len());
         let mut used = 0;
         for label in &batch.labels {
@@ -176,6 +178,9 @@ impl Link {
             // Nobody asked for that.
             return Err(NodeError::Garbage("a batch"));
         }
+        // Sweeps get the same answer again and again: room for it at once.
+        let room = held.capacity().min(ROOM_BYTES_MAX);
+        self.room.store(room, Ordering::Relaxed);
         self.torn.store(false, Ordering::Release);
         Ok(replies)
     }
@@ -222,6 +227,8 @@ impl Link {
 
 /// How much room there is for what comes, at first.
 const READ_BYTES: usize = 4096;
+/// The most room that is made before anything has come.
+const ROOM_BYTES_MAX: usize = 32 * 1024;
 /// The most that is held of one reply.
 const REPLY_BYTES_MAX: usize = 64 << 20;
 
@@ -274,6 +281,7 @@ async fn connect(access: &Access, config: &FleetConfig) -> Result<Link, NodeErro
         dead: CancellationToken::new(),
         acl_calls: AtomicU64::new(0),
         torn: AtomicBool::new(false),
+        room: AtomicUsize::new(0),
     })
 }
 

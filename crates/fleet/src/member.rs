@@ -5,6 +5,7 @@ use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::marks::Marks;
 use crate::observe::Facts;
+use crate::sweep::Suspects;
 use claviger_core::ids::{AccountName, NodeAddress, Revision};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use std::collections::BTreeSet;
@@ -88,6 +89,14 @@ pub(crate) struct Member {
     pub(crate) default_suspect: bool,
     /// The default user's line in ACL LIST at the last sweep.
     pub(crate) default_line: u64,
+    /// What a sweep found that no pass has used yet.
+    pub(crate) swept: Option<Suspects>,
+    /// Scratch users that the last sweep has met.
+    pub(crate) scratch: Vec<String>,
+    /// How many sweeps there were.
+    pub(crate) sweeps: u32,
+    /// Our login's user.
+    pub(crate) own_user: Box<str>,
     /// This connection was not swept yet: anything may have happened while there was none.
     pub(crate) unswept: bool,
     pub(crate) unmanaged: Vec<AccountName>,
@@ -126,6 +135,10 @@ impl Member {
             default_staged: None,
             default_suspect: false,
             default_line: 0,
+            swept: None,
+            scratch: Vec::new(),
+            sweeps: 0,
+            own_user: Box::default(),
             unswept: true,
             unmanaged: Vec::new(),
             unlisted: None,
@@ -207,6 +220,7 @@ impl Member {
         self.looked = false;
         self.driven = Revision::ZERO;
         self.unswept = true;
+        self.swept = None;
         self.calls = None;
         self.saving.running = false;
     }

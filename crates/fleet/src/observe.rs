@@ -85,17 +85,20 @@ pub(crate) async fn facts(link: &Link) -> Result<Facts, NodeError> {
 
 impl Facts {
     /// Takes in how the node stands to others, as INFO replication tells: all that may change
-    /// while a connection lives.
-    pub(crate) fn relate(&mut self, replication: &str) {
+    /// while a connection lives. True if it is not as before.
+    pub(crate) fn relate(&mut self, replication: &str) -> bool {
         let role = reply::info(replication, "role");
         let replica = matches!(role, Some("slave" | "replica"));
-        self.role = if replica {
+        let role = if replica {
             NodeRole::Replica
         } else {
             NodeRole::Primary
         };
-        self.replicas = replicas(replication);
-        self.primary = replica.then(|| primary(replication)).flatten();
+        let replicas = replicas(replication);
+        let primary = replica.then(|| primary(replication)).flatten();
+        let same = role == self.role && replicas == self.replicas && primary == self.primary;
+        (self.role, self.replicas, self.primary) = (role, replicas, primary);
+        !same
     }
 }
 

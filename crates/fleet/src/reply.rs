@@ -31,6 +31,21 @@ pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
     texts.collect()
 }
 
+/// The texts of an array, taken out of it.
+pub(crate) fn into_texts(value: Value) -> Option<Vec<String>> {
+    let Value::List(items) = value else {
+        return None;
+    };
+    let texts = items.into_iter().map(|item| match item {
+        Value::Text(bytes) => Some(
+            String::from_utf8(bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        ),
+        _ => None,
+    });
+    texts.collect()
+}
+
 /// Names and values of a map, which is a list of both in turn.
 fn fields(value: &Value) -> Option<Vec<(Cow<'_, str>, &Value)>> {
     let pairs = list(value)?.chunks(2).map(|pair| match pair {

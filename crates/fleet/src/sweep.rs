@@ -4,7 +4,6 @@
 
 use crate::context::Context;
 use crate::desired::{DEFAULT_USER, Desired};
-use crate::drive::Suspects;
 use crate::errors::NodeError;
 use crate::link::{Batch, Link};
 use crate::marks::GONE;
@@ -13,24 +12,37 @@ use crate::plan::SCRATCH_PREFIX;
 use crate::reply;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::AccountName;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
 /// Above this many users ACL LIST may block a server for long.
 const LIST_USERS_MAX: usize = 256;
 /// How many users that are not ours are kept by name.
 const UNMANAGED_MAX: usize = 256;
-/// Users described again at each sweep of a server on which nothing cheaper shows a change.
+/// Users described again in a turn, where lines are too dear.
 const TURN_USERS: usize = 4;
+/// How many sweeps there are to one of these turns where the server counts its ACL commands.
+const TURN_SWEEPS: u32 = 16;
 
-/// Looks a node over: which of our users need a closer look, and which users are not ours.
-/// Scratch users that a crash left behind are removed.
+/// What a sweep found. Users are named by the short forms of their names.
+#[derive(Default)]
+pub(crate) struct Suspects {
+    /// Our users that are worth a closer look.
+    pub(crate) names: Vec<u64>,
+    /// Lines of ACL LIST that differ from what is known.
+    pub(crate) lines: HashMap<u64, u64>,
+    /// Users that were not confirmed here: someone else's, or ours that are still to come.
+    strangers: Vec<String>,
+    /// The node stands to others in another way than before.
+    pub(crate) related: bool,
+}
+
+/// Looks a node over. Scratch users that a crash left behind are removed.
 ///
 /// # Errors
 /// When the node cannot be asked.
 pub(crate) async fn suspects(
     member: &mut Member,
-    desired: &Desired,
     context: &Context,
 ) -> Result<Suspects, NodeError> {
     let Some(link) = member.link.clone() else {
@@ -41,28 +53,43 @@ pub(crate) async fn suspects(
     // How many users there are is known from the last sweep; one round trip is enough then.
     let few = |count: Option<usize>| count.is_some_and(|count| count <= LIST_USERS_MAX);
     let mut seen = ask(member, &link, lines_cheap && few(member.users)).await?;
-    if lines_cheap && seen.lines.is_none() && few(Some(seen.names.len())) {
+    if lines_cheap && !seen.lines && few(Some(seen.users.len())) {
         seen = ask(member, &link, true).await?;
     }
-    member.users = Some(seen.names.len());
+    member.users = Some(seen.users.len());
     member.unswept = false;
-    note_names(member, desired, &seen.names);
-    let mut suspects = Suspects::default();
-    let present: HashSet<u64> = seen
-        .names
-        .iter()
-        .map(|name| context.salt.hash_one(name.as_str()))
-        .collect();
+    let mut suspects = Suspects {
+        related: seen.related,
+        ..Suspects::default()
+    };
+    let mut present = HashSet::with_capacity(seen.users.len());
+    for user in &seen.users {
+        let name = seen.name(user);
+        let key = context.salt.hash_one(name);
+        present.insert(key);
+        match member.marks.get(key) {
+            Some(mark) if mark.print == GONE => suspects.names.push(key),
+            Some(mark) if seen.lines => {
+                // A user whose line is what it was when it was confirmed has not changed.
+                let now = context.salt.hash_one(user).max(1);
+                if mark.line != now {
+                    suspects.lines.insert(key, now);
+                    suspects.names.push(key);
+                }
+            }
+            Some(_) => {}
+            None => suspects.strangers.push(name.to_owned()),
+        }
+    }
     for mark in member.marks.iter() {
-        if present.contains(&mark.name) == (mark.print == GONE) {
+        if mark.print != GONE && !present.contains(&mark.name) {
             suspects.names.push(mark.name);
         }
     }
-    remove_scratch(&link, &seen.names).await?;
-    match &seen.lines {
-        Some(lines) => compare_lines(member, lines, context, &mut suspects),
-        None => compare_calls(member, seen.calls, link.acl_calls(), &mut suspects),
+    if !seen.lines {
+        compare_calls(member, seen.calls, link.acl_calls(), &mut suspects);
     }
+    remove_scratch(member, &link, &suspects).await?;
     let default = context.salt.hash_one(DEFAULT_USER);
     member.default_suspect |= suspects.names.contains(&default);
     member.default_line = suspects.lines.get(&default).copied().unwrap_or(0);
@@ -71,12 +98,25 @@ pub(crate) async fn suspects(
 
 /// What a node answered.
 struct Swept {
-    /// The names of its users.
-    names: Vec<String>,
-    /// Their lines of ACL LIST, if these are cheap.
-    lines: Option<Vec<String>>,
+    /// Its users: their names, or their lines of ACL LIST.
+    users: Vec<String>,
+    /// They are lines.
+    lines: bool,
     /// Else, how many ACL commands it has run.
     calls: Option<u64>,
+    /// It stands to others in another way than before.
+    related: bool,
+}
+
+impl Swept {
+    /// The name in `user NAME on ...`, or the name itself.
+    fn name<'a>(&self, user: &'a str) -> &'a str {
+        if self.lines {
+            user.split(' ').nth(1).unwrap_or_default()
+        } else {
+            user
+        }
+    }
 }
 
 /// Asks for the users, and on the same way how the node stands to others.
@@ -92,35 +132,36 @@ async fn ask(member: &mut Member, link: &Link, lines: bool) -> Result<Swept, Nod
     let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
     let replication = next()?;
     let replication = reply::text(&replication).ok_or(NodeError::Garbage("INFO"))?;
-    if let Some(facts) = &mut member.facts {
-        facts.relate(&replication);
-    }
-    let users = reply::texts(&next()?).ok_or(NodeError::Garbage("ACL USERS"))?;
-    if lines {
-        // `user NAME on ...`
-        let names = users
-            .iter()
-            .filter_map(|line| line.split(' ').nth(1).map(str::to_owned));
-        return Ok(Swept {
-            names: names.collect(),
-            lines: Some(users),
-            calls: None,
-        });
-    }
-    let stats = next().ok();
+    let facts = member.facts.as_mut();
+    let related = facts.is_some_and(|facts| facts.relate(&replication));
+    let users = reply::into_texts(next()?).ok_or(NodeError::Garbage("ACL USERS"))?;
+    let stats = if lines { None } else { next().ok() };
     let calls = stats.as_ref().and_then(reply::text);
     Ok(Swept {
-        names: users,
-        lines: None,
+        users,
+        lines,
         calls: calls.and_then(|text| reply::acl_calls(&text)),
+        related,
     })
 }
 
-/// Removes scratch users that a crash left behind.
-async fn remove_scratch(link: &Link, names: &[String]) -> Result<(), NodeError> {
-    let left: Vec<&String> = names
-        .iter()
+/// Removes scratch users that a crash left behind: those that were there at the last sweep
+/// already. Others belong to a change that someone else is just making on this server.
+async fn remove_scratch(
+    member: &mut Member,
+    link: &Link,
+    suspects: &Suspects,
+) -> Result<(), NodeError> {
+    let names = suspects.strangers.iter();
+    let scratch: Vec<String> = names
         .filter(|name| name.starts_with(SCRATCH_PREFIX))
+        .cloned()
+        .collect();
+    let before = std::mem::replace(&mut member.scratch, scratch);
+    let left: Vec<&String> = member
+        .scratch
+        .iter()
+        .filter(|name| before.contains(name))
         .collect();
     if left.is_empty() {
         return Ok(());
@@ -130,43 +171,34 @@ async fn remove_scratch(link: &Link, names: &[String]) -> Result<(), NodeError> 
     link.run(&batch).await.map(drop)
 }
 
-/// Users that are neither ours nor the server's own.
-fn note_names(member: &mut Member, desired: &Desired, names: &[String]) {
-    let mut unmanaged: Vec<&String> = names
-        .iter()
-        .filter(|name| !name.starts_with(SCRATCH_PREFIX) && !desired.knows(name))
-        .collect();
-    unmanaged.sort();
-    unmanaged.truncate(UNMANAGED_MAX);
-    let same = member.unmanaged.len() == unmanaged.len()
-        && member
-            .unmanaged
-            .iter()
-            .zip(&unmanaged)
-            .all(|(a, b)| a.as_str() == b.as_str());
-    if !same {
-        member.unmanaged = unmanaged
-            .into_iter()
-            .map(|name| AccountName::new(name.as_str()))
-            .collect();
+impl Suspects {
+    /// Nothing is different from what was confirmed, and nobody came or went.
+    pub(crate) fn is_quiet(&self, member: &Member) -> bool {
+        let foreign = || {
+            let names = self.strangers.iter().map(String::as_str);
+            names.filter(|name| *name != DEFAULT_USER && *name != &*member.own_user)
+        };
+        let known = |name: &str| {
+            let held = member
+                .unmanaged
+                .binary_search_by(|held| held.as_str().cmp(name));
+            held.is_ok()
+        };
+        self.names.is_empty()
+            && !self.related
+            && foreign().count().min(UNMANAGED_MAX) == member.unmanaged.len()
+            && foreign().take(UNMANAGED_MAX).all(known)
     }
-}
 
-/// A user whose line is what it was when it was confirmed has not changed.
-fn compare_lines(member: &Member, lines: &[String], context: &Context, suspects: &mut Suspects) {
-    for line in lines {
-        let Some(name) = line.split(' ').nth(1) else {
-            continue;
-        };
-        let name = context.salt.hash_one(name);
-        let Some(mark) = member.marks.get(name) else {
-            continue;
-        };
-        let now = context.salt.hash_one(line).max(1);
-        if mark.line != now {
-            suspects.lines.insert(name, now);
-            suspects.names.push(name);
-        }
+    /// Notes the users that are neither ours nor the server's own.
+    pub(crate) fn note_names(&self, member: &mut Member, desired: &Desired) {
+        let names = self.strangers.iter();
+        let names = names.filter(|n| !n.starts_with(SCRATCH_PREFIX) && !desired.knows(n));
+        let mut unmanaged: Vec<AccountName> =
+            names.map(|name| AccountName::new(name.as_str())).collect();
+        unmanaged.sort();
+        unmanaged.truncate(UNMANAGED_MAX);
+        member.unmanaged = unmanaged;
     }
 }
 
@@ -183,8 +215,8 @@ fn compare_calls(member: &mut Member, served: Option<u64>, own: u64, suspects: &
         suspects
             .names
             .extend(member.marks.iter().map(|mark| mark.name));
-    } else if count > 0 {
-        let turn = if served.is_some() { 1 } else { TURN_USERS }.min(count);
+    } else if count > 0 && (served.is_none() || member.sweeps.is_multiple_of(TURN_SWEEPS)) {
+        let turn = TURN_USERS.min(count);
         let from = member.cursor % count;
         let names: Vec<u64> = member.marks.iter().map(|mark| mark.name).collect();
         suspects
@@ -192,5 +224,6 @@ fn compare_calls(member: &mut Member, served: Option<u64>, own: u64, suspects: &
             .extend(names.iter().cycle().skip(from).take(turn));
         member.cursor = (from + turn) % count;
     }
+    member.sweeps = member.sweeps.wrapping_add(1);
     member.calls = served.map(|now| (now, own));
 }

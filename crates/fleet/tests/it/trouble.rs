@@ -31,10 +31,12 @@ async fn a_node_that_is_down_holds_a_change_up_and_gets_it_when_it_is_back() {
             logs_in(&primary, "bee", "first-Password1")
         })
         .await;
-        let account = world.account("bee").await;
-        assert_eq!(account.state, SyncState::Pending);
-        assert_eq!(account.pending_on.len(), 1);
-        assert_eq!(account.pending_on[0].as_str(), replica.address());
+        eventually_async("status names the replica", PATIENCE, || async {
+            let account = world.account("bee").await;
+            let pending: Vec<_> = account.pending_on.iter().map(|n| n.as_str()).collect();
+            account.state == SyncState::Pending && pending == [replica.address()]
+        })
+        .await;
         let sight = world.sight().await;
         let down = sight
             .nodes
