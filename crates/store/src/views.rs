@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Instances kept; one of 18 accounts takes some 8 KiB.
-const KEPT_MAX: usize = 512;
+/// Instances kept; one of 18 accounts takes some 8 KiB, and only what is asked for is kept.
+const KEPT_MAX: usize = 2_048;
 
 /// The cache.
 #[derive(Default)]
