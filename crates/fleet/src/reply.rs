@@ -1,4 +1,4 @@
-//! Reading what servers answer, in the shapes of 6.0 to 9.x (`docs/engines.md`, "Replies").
+//! Reading what servers answer, in the shapes of 6.0 to 9.x (`docs/engines.md`, section 2).
 
 use crate::errors::NodeError;
 use crate::resp::Value;

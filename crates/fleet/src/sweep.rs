@@ -1,6 +1,6 @@
 //! The slow full check of a node, made cheap: what has not changed since it was confirmed is
 //! recognised without having the server describe it again, which is the dear part
-//! (`docs/engines.md`, "Cost").
+//! (`docs/engines.md`, section 6).
 
 use crate::context::Context;
 use crate::desired::{DEFAULT_USER, Desired};

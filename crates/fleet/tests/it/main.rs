@@ -10,4 +10,5 @@ mod default_account;
 mod drift;
 mod life_cycle;
 mod rights;
+mod tls;
 mod trouble;
