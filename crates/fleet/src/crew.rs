@@ -384,14 +384,19 @@ impl Crew {
         for member in self.members.iter_mut().filter(|member| member.is_ready()) {
             match &member.error {
                 None => {
+                    member.logged = None;
                     member.driven = desired.revision;
                     member.reckon(desired.revision);
                 }
                 Some(error) => {
                     member.driven = Revision::ZERO;
-                    tracing::warn!(
-                        instance = %self.id, node = %member.address, "cannot drive the node: {error}"
-                    );
+                    if member.logged.as_ref() != Some(error) {
+                        tracing::warn!(
+                            instance = %self.id, node = %member.address,
+                            "cannot drive the node: {error}"
+                        );
+                        member.logged = Some(error.clone());
+                    }
                     match error.retry() {
                         Retry::Reconnect => member.link.iter().for_each(|link| link.close()),
                         Retry::NextPass => self.retry = Some(Instant::now() + RETRY_SOON),

@@ -70,6 +70,8 @@ pub(crate) struct Member {
     pub(crate) issues: Vec<Issue>,
     /// Why it cannot be driven.
     pub(crate) error: Option<NodeError>,
+    /// The error that was logged last; the same one is not logged at each pass.
+    pub(crate) logged: Option<NodeError>,
     /// Everything up to here is confirmed by read-back.
     pub(crate) confirmed: Revision,
     /// Everything up to here was looked at in the last pass, which succeeded.
@@ -125,6 +127,7 @@ impl Member {
             renderings: Vec::new(),
             issues: Vec::new(),
             error: None,
+            logged: None,
             confirmed: Revision::ZERO,
             driven: Revision::ZERO,
             saved: Revision::ZERO,

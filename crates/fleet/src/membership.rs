@@ -13,6 +13,7 @@ use crate::topology;
 use claviger_core::ids::{NodeAddress, Revision};
 use claviger_core::instance::{Held, NodeSeed};
 use claviger_core::node::{NodeRole, Persistence};
+use claviger_core::ports::Observed;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -46,7 +47,20 @@ impl Crew {
         for seed in &held.instance.seeds {
             self.take_on(held, seed);
         }
-        for record in std::mem::take(&mut self.stored) {
+        let stored = std::mem::take(&mut self.stored);
+        if let Some(topology) = held.instance.observed_topology
+            && !stored.is_empty()
+        {
+            // What the store knows need not be written again.
+            self.told = Some(Observed {
+                instance: self.id.clone(),
+                topology,
+                engine: held.instance.engine,
+                unmanaged: held.instance.unmanaged.clone(),
+                nodes: stored.clone(),
+            });
+        }
+        for record in stored {
             let seed = NodeSeed {
                 address: record.address.clone(),
                 tls: record.tls,

@@ -437,3 +437,43 @@ async fn a_seed_under_another_name_is_one_node() {
             .all(|node| node.address.as_str().starts_with("localhost:"))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_of_the_service_changes_and_writes_nothing() {
+    for binary in found_engines() {
+        let (primary, replica) = pair(binary, Keeps::Aclfile).await;
+        let world = World::over(&[&primary]);
+        for name in ["ape", "bee"] {
+            world
+                .create(name, "first-Password1", Privilege::ReadOnly)
+                .await;
+        }
+        world.in_sync(2).await;
+        let saved = || async {
+            let nodes = world.store.nodes(&world.id).await.unwrap();
+            nodes.len() == 2
+                && nodes
+                    .iter()
+                    .all(|n| n.saved == n.confirmed && n.saved.0 == 2)
+        };
+        eventually_async("the store knows of the saves", PATIENCE, saved).await;
+        world.fleet.stop(Duration::from_secs(5)).await;
+        for server in [&primary, &replica] {
+            server.ask(&["CONFIG", "RESETSTAT"]).unwrap();
+        }
+        let before = world.store.observations();
+        let shared: std::sync::Arc<dyn claviger_core::ports::Store> = world.store.clone();
+        let clock = std::sync::Arc::new(claviger_testkit::SystemClock);
+        let fleet = claviger_fleet::Fleet::start(shared, clock, quick());
+        let world = World { fleet, ..world };
+        world.in_sync(2).await;
+        let passes = world.fleet.stats().passes;
+        eventually("swept", PATIENCE, || {
+            world.fleet.stats().passes > passes + 2
+        })
+        .await;
+        assert_eq!(world.store.observations(), before, "{}", binary.engine);
+        let stats = world.fleet.stats();
+        assert_eq!((stats.repairs, stats.saves), (0, 0), "{stats:?}");
+    }
+}
