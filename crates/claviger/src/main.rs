@@ -31,11 +31,6 @@ use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Every request makes hundreds of small allocations on one thread and frees some on another:
-/// the system's allocator took a sixth of the time of a read, and kept fragments.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
