@@ -19,7 +19,7 @@ demo: deps ## The main job on real servers, with the vendor's own SDK
 	cargo build --release --locked -p claviger
 	@scripts/demo.sh --binary $(TARGET)/release/claviger
 
-test: deps test-rust test-clients ## All Rust tests, then the Python and Node clients
+test: deps engines test-rust test-clients ## All Rust tests, then the Python and Node clients
 
 test-rust:
 	cargo test --workspace --locked
@@ -45,8 +45,8 @@ lint: ## Formatting and clippy, warnings denied
 doc: ## The API documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 
-engines: ## Fetches more server versions into .engines/
-	scripts/engines.sh
+engines: ## Fetches more server versions into .engines/; what cannot be had is named
+	-@scripts/engines.sh
 
 clean: ## Removes what was built and downloaded; .engines/ stays
 	cargo clean
