@@ -1,6 +1,6 @@
 //! HTTP: one listener for the clouds' APIs, claviger's own API, health and metrics.
 //!
-//! [`listen`] accepts connections and bounds them; [`App`] sends each request to the room that
+//! [`listen`] accepts connections and bounds them; `App` sends each request to the room that
 //! it is meant for: `admin`, `native` or `cloud`. There is no SQL here, and no rule of a node.
 
 mod admin;

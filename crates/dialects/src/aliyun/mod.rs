@@ -31,10 +31,10 @@ use request::Scheme;
 /// The one version of this API.
 pub const VERSION: &str = "2015-01-01";
 
-/// Seconds that a request's time may lie in the past [docs] or the future (ours).
+/// Seconds that a request's time may lie in the past (docs) or the future (ours).
 const SKEW_S_MAX: u32 = 15 * 60;
 
-/// Seconds for which a nonce stays used, as the gateway's operator states [field].
+/// Seconds for which a nonce stays used, as the gateway's operator states (field).
 const NONCE_KEPT_S: u32 = 31 * 60;
 
 /// Bound on a nonce, bytes; the longest seen has 64.
