@@ -380,7 +380,7 @@ impl Crew {
         let ready = self.members.iter_mut().filter(|member| member.is_ready());
         let passes = ready.map(|member| drive::node(member, desired, &context, sweep, &told));
         join_all(passes).await;
-        default_user::advance(&mut self.members, desired, &context).await;
+        default_user::advance(&mut self.members, desired, &context, &told).await;
         for member in self.members.iter_mut().filter(|member| member.is_ready()) {
             match &member.error {
                 None => {

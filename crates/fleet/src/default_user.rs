@@ -65,7 +65,12 @@ impl Turn<'_> {
 }
 
 /// Brings the default user as far as it can go in this pass.
-pub(crate) async fn advance(members: &mut [Member], desired: &Desired, context: &Context) {
+pub(crate) async fn advance(
+    members: &mut [Member],
+    desired: &Desired,
+    context: &Context,
+    told: &(dyn Fn(&Member) + Sync),
+) {
     let Some(wanted) = &desired.default else {
         return;
     };
@@ -85,6 +90,13 @@ pub(crate) async fn advance(members: &mut [Member], desired: &Desired, context: 
     }
     let staging = members.iter_mut().filter(open);
     join_all(staging.map(|member| run_stage(member, &turn, context, false))).await;
+    for member in members.iter() {
+        let drifted = |issue: &Issue| issue.key == turn.key && issue.standing == Standing::Drifted;
+        if member.issues.iter().any(drifted) {
+            told(member);
+            count(&context.stats.repairs);
+        }
+    }
     // Once every node had this password, none depends on an older one any more.
     let missing = members.iter().find(|member| {
         let staged = member.default_staged == Some(turn.print);
@@ -156,7 +168,7 @@ async fn prepare(
         .is_some_and(|mark| mark.print == turn.print);
     let right = holds(&seen, &turn.digest);
     if was_confirmed && !right {
-        count(&context.stats.repairs);
+        member.marks.remove(turn.key);
         tracing::warn!(node = %member.address, "the default user was changed; putting it right");
         let reason = format!("the default user was changed on {}", member.address);
         member.settle(turn.key, Some(turn.issue(Standing::Drifted, reason)));

@@ -7,7 +7,6 @@ use crate::link::{Batch, Link, Reply};
 use crate::marks::{GONE, Mark};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{self, Action, Claim, Look, Seen, Step, Target};
-use crate::stats::count;
 use crate::sweep::{self, Suspects};
 use crate::{keeper, legacy, reply};
 use claviger_core::account::Life;
@@ -16,6 +15,7 @@ use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Users handled in one batch; a user takes at most four commands, a rule three.
 const USERS_AT_ONCE: usize = 16;
@@ -118,12 +118,13 @@ async fn users(
     let mut jobs = jobs(member, desired, context, suspects);
     for jobs in jobs.chunks_mut(USERS_AT_ONCE) {
         look(member, &link, jobs, context).await?;
-        let mut drift = false;
+        let mut drifted = 0;
         for job in jobs.iter_mut() {
-            drift |= judge(member, job, &desired.own_user, suspects, context);
+            drifted += u64::from(judge(member, job, &desired.own_user, suspects));
         }
-        if drift {
+        if drifted > 0 {
             told(member);
+            context.stats.repairs.fetch_add(drifted, Ordering::Relaxed);
         }
         act(member, &link, jobs, context).await?;
     }
@@ -309,13 +310,7 @@ async fn look(
 }
 
 /// Decides on a user and notes what that says of the node; true if it was found changed.
-fn judge(
-    member: &mut Member,
-    job: &mut Job<'_>,
-    own_user: &str,
-    suspects: &Suspects,
-    context: &Context,
-) -> bool {
+fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Suspects) -> bool {
     let look = job.look.take().unwrap_or(Look::Skipped);
     let target = job.target(member);
     let action = plan::decide(&target, &look, own_user);
@@ -340,7 +335,6 @@ fn judge(
         Action::Set | Action::Replace | Action::Remove => {
             member.foreign.remove(&job.want.key);
             if job.was_confirmed && look != Look::Skipped {
-                count(&context.stats.repairs);
                 tracing::warn!(
                     node = %member.address, user = name, "user {name} {differs}; putting it right"
                 );

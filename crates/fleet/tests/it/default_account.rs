@@ -267,3 +267,39 @@ async fn before_6_0_only_the_default_password_is_managed() {
             .all(|words| words.first().is_none_or(|word| word != "ACL"))
     );
 }
+
+/// From a backup, or because it died before it had written its file: the password that it holds
+/// is a former one, and so is our login.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_comes_back_with_an_old_file_does_not_lock_us_out() {
+    for binary in found_engines() {
+        let (mut primary, _replica) = pair(binary, Keeps::Aclfile).await;
+        let world = World::over(&[&primary]);
+        for (password, rounds) in [("one-Password1", 1), ("two-Password2", 2)] {
+            world.store.set_default_password(&world.id, password);
+            world.wake();
+            world.settled("the default account's password").await;
+            if rounds == 1 {
+                let digest = claviger_core::password::PasswordDigest::of(&Secret::new(password))
+                    .expose_hex();
+                eventually("its file holds the first", PATIENCE, || {
+                    primary.own_file().unwrap().contains(&digest)
+                })
+                .await;
+                let file = primary.directory().join("users.acl");
+                std::fs::copy(&file, file.with_extension("old")).unwrap();
+            }
+        }
+        world.in_sync(2).await;
+        primary.kill();
+        let file = primary.directory().join("users.acl");
+        std::fs::copy(file.with_extension("old"), &file).unwrap();
+        primary.start_again().unwrap();
+        eventually("the newest password is put back", PATIENCE, || {
+            logs_in(&primary, "default", "two-Password2")
+                && !logs_in(&primary, "default", "one-Password1")
+        })
+        .await;
+        world.in_sync(2).await;
+    }
+}
