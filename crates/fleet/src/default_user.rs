@@ -17,6 +17,7 @@ use crate::marks::{GONE, Mark};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{Look, Seen};
 use crate::reply;
+use crate::scratch;
 use crate::stats::count;
 use claviger_core::node::NodeRole;
 use std::hash::BuildHasher;
@@ -158,7 +159,7 @@ async fn prepare(
     let mut batch = Batch::new();
     batch.add("ACL GETUSER", [DEFAULT_USER]);
     let mut replies = link.run(&batch).await?.into_iter();
-    let look = drive::seen(replies.next().unwrap_or(Err(NodeError::Lost)), context)?;
+    let look = scratch::seen(replies.next().unwrap_or(Err(NodeError::Lost)), context)?;
     let Look::Present(seen) = look else {
         return Err(NodeError::Garbage("ACL GETUSER"));
     };
@@ -256,7 +257,7 @@ async fn finish(
     let mut replies = link.run(&batch).await?.into_iter();
     let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
     next()?;
-    match drive::seen(next(), context)? {
+    match scratch::seen(next(), context)? {
         Look::Present(seen) if holds(&seen, &turn.digest) => {
             member.default_line = 0;
             turn.confirm(member);

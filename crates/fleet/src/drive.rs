@@ -2,15 +2,15 @@
 
 use crate::context::Context;
 use crate::desired::{Desired, Rule, Wanted};
-use crate::errors::{NodeError, Retry};
-use crate::link::{Batch, Link, Reply};
+use crate::errors::NodeError;
+use crate::legacy;
+use crate::link::{Batch, Link};
 use crate::marks::{GONE, Mark};
 use crate::member::{Issue, Member, Standing};
-use crate::plan::{self, Action, Claim, Look, Seen, Step, Target};
+use crate::plan::{self, Action, Claim, Look, Step, Target};
+use crate::scratch::{add_get, add_scratch, next, passable, seen, take_renderings};
 use crate::sweep::{self, Suspects};
-use crate::{keeper, legacy, reply};
 use claviger_core::account::Life;
-use claviger_core::acl_equal::UserSeen;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -194,26 +194,6 @@ fn print(want: &Wanted, rule: &Rule, context: &Context) -> u64 {
     hasher.finish().max(GONE + 1)
 }
 
-/// Asks for a user.
-fn add_get(batch: &mut Batch, name: &str) {
-    batch.add("ACL GETUSER", [name]);
-}
-
-/// Adds what shows how this node renders a rule: a scratch user that cannot log in gets it, is
-/// described, and goes away, before anything else runs.
-fn add_scratch(batch: &mut Batch, rule: &Rule) {
-    let name = format!("{}{:016x}", plan::SCRATCH_PREFIX, keeper::random());
-    let start = [name.as_str(), "reset", "off"];
-    batch.add(
-        "ACL SETUSER",
-        start
-            .into_iter()
-            .chain(rule.tokens.iter().map(String::as_str)),
-    );
-    add_get(batch, &name);
-    batch.add("ACL DELUSER", [&name]);
-}
-
 /// The rules among the jobs that this node has not rendered yet.
 fn unrendered(member: &Member, jobs: &[Job<'_>]) -> Vec<Arc<Rule>> {
     let mut rules: Vec<Arc<Rule>> = Vec::new();
@@ -224,63 +204,6 @@ fn unrendered(member: &Member, jobs: &[Job<'_>]) -> Vec<Arc<Rule>> {
         }
     }
     rules
-}
-
-type Replies = std::vec::IntoIter<Reply>;
-
-fn next(replies: &mut Replies) -> Reply {
-    replies.next().unwrap_or(Err(NodeError::Lost))
-}
-
-/// An error that concerns one command, not the whole node, is handed back as a value.
-fn passable<T>(result: Result<T, NodeError>) -> Result<Result<T, NodeError>, NodeError> {
-    match result {
-        Err(error @ NodeError::Denied { .. }) => Err(error),
-        Err(error) if error.retry() == Retry::Sweep => Ok(Err(error)),
-        Err(error) => Err(error),
-        Ok(value) => Ok(Ok(value)),
-    }
-}
-
-fn take_renderings(
-    member: &mut Member,
-    rules: &[Arc<Rule>],
-    replies: &mut Replies,
-    context: &Context,
-) -> Result<(), NodeError> {
-    for rule in rules {
-        // A rule that the node refuses shows again, with its reason, when the account is written.
-        let set = passable(next(replies))?;
-        let shown = passable(next(replies))?;
-        let _ = passable(next(replies))?;
-        if let (Ok(_), Ok(value)) = (set, shown)
-            && let Some(user) = reply::user(&value)?
-        {
-            let text = rendering(&user, context);
-            member.renderings.push((rule.key, text));
-        }
-    }
-    Ok(())
-}
-
-/// The short form of a user's rules as a node renders them.
-fn rendering(user: &UserSeen, context: &Context) -> u64 {
-    let mut hasher = context.salt.build_hasher();
-    reply::hash_rules(&user.rules, &mut hasher);
-    hasher.finish()
-}
-
-/// From an answer to ACL GETUSER.
-pub(crate) fn seen(reply: Reply, context: &Context) -> Result<Look, NodeError> {
-    Ok(match reply::user(&reply?)? {
-        None => Look::Absent,
-        Some(user) => Look::Present(Seen {
-            on: user.on,
-            nopass: user.nopass,
-            rules: rendering(&user, context),
-            digests: user.digests,
-        }),
-    })
 }
 
 /// Reads the users that are not known well enough.

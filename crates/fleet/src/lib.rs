@@ -2,7 +2,7 @@
 //!
 //! Each instance has a driver (`crew`), each node a keeper of its connection (`keeper`). A pass
 //! compiles what is desired (`desired`), compares it with what the node is known to hold
-//! (`marks`), looks where that is not known (`drive`, `sweep`), decides (`plan`, pure), acts and
+//! (`marks`), looks where that is not known (`drive`, `sweep`, `scratch`), decides (`plan`, pure), acts and
 //! reads back (`drive`, `default_user`, `legacy`), and tells the store (`conclude`). What is seen
 //! now is on the `board`. The facts of the servers that this relies on are in `docs/engines.md`.
 //!
@@ -30,6 +30,7 @@ mod observe;
 mod plan;
 mod reply;
 mod resp;
+mod scratch;
 mod stats;
 mod sweep;
 mod tls;
