@@ -31,6 +31,11 @@ use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 
+/// Every request makes hundreds of small allocations on one thread and frees some on another:
+/// with the system's allocator a read cost twice the CPU time (`docs/performance.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
