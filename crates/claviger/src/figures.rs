@@ -24,18 +24,10 @@ pub(crate) fn of_store(store: &Arc<SqliteStore>) -> Provider {
         };
         let stats = store.stats();
         vec![
-            counter(
-                "claviger_store_commits",
-                "Commits of the store",
-                stats.commits,
-            ),
-            counter(
-                "claviger_store_writes",
-                "Writes in these commits",
-                stats.writes,
-            ),
+            counter("store_commits", "Commits of the store", stats.commits),
+            counter("store_writes", "Writes in these commits", stats.writes),
             gauge(
-                "claviger_store_group_max",
+                "store_group_max",
                 "The most writes that one commit carried",
                 stats.group_max,
             ),
@@ -45,48 +37,44 @@ pub(crate) fn of_store(store: &Arc<SqliteStore>) -> Provider {
 
 fn of_stats(stats: &FleetStats) -> Vec<Sample> {
     vec![
-        gauge("claviger_instances", "Instances driven", stats.instances),
+        gauge("instances", "Instances driven", stats.instances),
         gauge(
-            "claviger_nodes_in_sync",
+            "nodes_in_sync",
             "Nodes that answered and hold everything",
             stats.nodes_in_sync,
         ),
         gauge(
-            "claviger_nodes_pending",
+            "nodes_pending",
             "Nodes that answered and have something to confirm",
             stats.nodes_pending,
         ),
         gauge(
-            "claviger_nodes_drifted",
+            "nodes_drifted",
             "Nodes on which something was found changed and is not repaired yet",
             stats.nodes_drifted,
         ),
         gauge(
-            "claviger_nodes_unreachable",
+            "nodes_unreachable",
             "Nodes that do not answer",
             stats.nodes_unreachable,
         ),
         counter(
-            "claviger_repairs",
+            "repairs",
             "Users put right that had been confirmed before",
             stats.repairs,
         ),
+        counter("node_saves", "Writes of nodes' own files", stats.saves),
         counter(
-            "claviger_node_saves",
-            "Writes of nodes' own files",
-            stats.saves,
-        ),
-        counter(
-            "claviger_node_saves_failed",
+            "node_saves_failed",
             "Writes of nodes' own files that failed",
             stats.saves_failed,
         ),
         counter(
-            "claviger_node_reconnects",
+            "node_reconnects",
             "Connections opened after the first of each node",
             stats.reconnects,
         ),
-        counter("claviger_passes", "Passes over instances", stats.passes),
+        counter("passes", "Passes over instances", stats.passes),
         apply_latency(stats),
     ]
 }
@@ -97,7 +85,7 @@ fn apply_latency(stats: &FleetStats) -> Sample {
     bounds.push(f64::INFINITY);
     let counts = stats.apply_latency_buckets;
     Sample {
-        name: "claviger_apply_duration_seconds",
+        name: "apply_duration_seconds",
         help: "Time from a change to its confirmation by every node",
         value: Figure::Histogram {
             sum: stats.apply_latency_sum_us as f64 / 1e6,

@@ -313,7 +313,8 @@ fn created(
         description: create.description.clone().unwrap_or_default(),
         password: Some(PasswordDigest::of(&create.password)),
         life: Life::Live,
-        replaces: tombstone.is_some(),
+        // One that no node has ever confirmed proves nothing of the user that is there.
+        replaces: tombstone.is_some_and(|t| t.replaces || t.confirmed > Revision::ZERO),
         created_revision: revision,
         revision,
         confirmed: Revision::ZERO,

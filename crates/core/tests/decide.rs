@@ -383,6 +383,7 @@ fn a_name_is_free_as_soon_as_its_account_is_being_deleted() {
     let decision = run(&held, Command::Create(create("a")), 1).unwrap();
     let first = decision.account.id;
     write(&mut held, decision);
+    confirm(&mut held);
     let target = Target::Name("a".into());
     let delete = Command::Delete(DeleteAccount {
         instance: "r-1".into(),

@@ -48,7 +48,12 @@ impl Job<'_> {
         Issue {
             account: self.want.account.clone(),
             key: self.want.key,
-            revision: self.want.revision,
+            // An account that this node never held is missing from its beginning on.
+            revision: if self.claim.ours {
+                self.want.revision
+            } else {
+                self.want.created_revision
+            },
             standing,
             reason,
         }
@@ -165,20 +170,22 @@ fn jobs<'a>(
         if right && !suspects.names.contains(&want.key) {
             continue;
         }
-        let confirmed_here =
-            same || want.confirmed > Revision::ZERO || before >= want.created_revision;
+        // A user that was seen to be gone says nothing of one that is there now.
+        let held = mark.filter(|mark| mark.print != GONE);
+        let confirmed_here = held.is_some_and(|mark| mark.id == want.id_key)
+            || want.confirmed > Revision::ZERO
+            || before >= want.created_revision;
         jobs.push(Job {
             digest: want.digest.expose_hex(),
             print,
             claim: Claim {
-                ours: mark.is_some() || confirmed_here || want.replaces,
+                ours: held.is_some() || confirmed_here || want.replaces,
                 foreign: member.foreign.contains(&want.key),
-                modified: want.revision != want.created_revision,
-                end_sessions: want.replaces && !confirmed_here,
+                end_sessions: (want.replaces || held.is_some()) && !confirmed_here,
             },
             was_confirmed: right || (mark.is_none() && before >= want.revision),
             // Known to be ours and known to be out of date: no need to look first.
-            look: (mark.is_some() && !right).then_some(Look::Skipped),
+            look: (held.is_some() && !right).then_some(Look::Skipped),
             action: Action::Nothing,
             want,
             rule,

@@ -29,6 +29,7 @@ pub(crate) struct Issue {
     pub(crate) account: AccountName,
     /// Short form of the user's name.
     pub(crate) key: u64,
+    /// The first revision that the node lacks.
     pub(crate) revision: Revision,
     pub(crate) standing: Standing,
     pub(crate) reason: String,

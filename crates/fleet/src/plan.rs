@@ -50,8 +50,6 @@ pub(crate) struct Claim {
     pub(crate) ours: bool,
     /// It was seen to be someone else's.
     pub(crate) foreign: bool,
-    /// The account was changed after it was made, so what is there may be an earlier state of it.
-    pub(crate) modified: bool,
     /// An earlier account of the same name may have sessions here.
     pub(crate) end_sessions: bool,
 }
@@ -104,7 +102,7 @@ pub(crate) fn untouchable(name: &str, own_user: &str) -> Option<&'static str> {
 fn present(target: &Target<'_>, seen: &Seen) -> Action {
     let holds = holds(target, seen);
     let claim = target.claim;
-    let ours = !claim.foreign && (claim.ours || (claim.modified && !target.gone));
+    let ours = !claim.foreign && claim.ours;
     match (target.gone, holds, ours) {
         // What is exactly as we make it, down to the password, was made by us.
         (true, true, _) | (true, false, true) => Action::Remove,
@@ -230,10 +228,9 @@ mod tests {
     }
 
     fn claim() -> impl Strategy<Value = Claim> {
-        any::<[bool; 4]>().prop_map(|[ours, foreign, modified, end_sessions]| Claim {
+        any::<[bool; 3]>().prop_map(|[ours, foreign, end_sessions]| Claim {
             ours,
             foreign,
-            modified,
             end_sessions,
         })
     }
@@ -303,7 +300,7 @@ mod tests {
         #[test]
         fn what_is_not_ours_stays(mut want in wants(), before in seen()) {
             for want in want.values_mut() {
-                want.claim = Claim { end_sessions: false, modified: want.gone, ..Claim::default() };
+                want.claim = Claim { end_sessions: false, ..Claim::default() };
                 let present = Look::Present(before.clone());
                 let action = decide(&want.target(), &present, "own");
                 if !holds(&want.target(), &before) {

@@ -15,7 +15,8 @@ use std::time::Duration;
 /// A figure that another part of the program keeps, asked for at each scrape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Such as `claviger_nodes_in_sync`; a counter's name is given without `_total`.
+    /// Such as `nodes_in_sync`, which is shown as `claviger_nodes_in_sync`; a counter's name is
+    /// given without `_total`.
     pub name: &'static str,
     /// One line of explanation, without a full stop.
     pub help: &'static str,
@@ -181,7 +182,6 @@ impl fmt::Debug for Provided {
 impl Collector for Provided {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for sample in self.0.iter().flat_map(|provider| provider()) {
-            // The registry's prefix is not put before these.
             let kind = match sample.value {
                 Figure::Gauge(_) => MetricType::Gauge,
                 Figure::Counter(_) => MetricType::Counter,

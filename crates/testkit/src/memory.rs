@@ -84,9 +84,8 @@ impl MemoryStore {
         };
         held.instance.revision = held.instance.revision.next();
         let revision = held.instance.revision;
-        let before = held.accounts.len();
-        held.accounts
-            .retain(|account| account.name.as_str() != name);
+        let earlier = held.accounts.iter().position(|a| a.name.as_str() == name);
+        let earlier = earlier.map(|at| held.accounts.remove(at));
         held.accounts.push(Account {
             id: identity,
             name: AccountName::new(name),
@@ -99,7 +98,7 @@ impl MemoryStore {
             description: String::new(),
             password: Some(PasswordDigest::of(&Secret::new(password))),
             life: Life::Live,
-            replaces: held.accounts.len() < before,
+            replaces: earlier.is_some_and(|a| a.replaces || a.confirmed > Revision::ZERO),
             created_revision: revision,
             revision,
             confirmed: Revision::ZERO,

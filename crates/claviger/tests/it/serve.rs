@@ -192,6 +192,7 @@ fn health_and_figures_are_served() {
     assert_eq!(get("/readyz").0, 200);
     let (status, figures) = get("/metrics");
     assert_eq!(status, 200);
+    assert!(!figures.contains("claviger_claviger"), "{figures}");
     for name in [
         "claviger_nodes_in_sync",
         "claviger_nodes_pending",

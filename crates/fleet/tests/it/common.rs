@@ -77,6 +77,17 @@ impl World {
         Self { id, store, fleet }
     }
 
+    /// A service that starts over the same store, with nothing in memory.
+    pub(crate) fn restarted(world: &World) -> Self {
+        let shared: Arc<dyn Store> = world.store.clone();
+        let fleet = Fleet::start(shared, Arc::new(SystemClock), quick());
+        Self {
+            id: world.id.clone(),
+            store: Arc::clone(&world.store),
+            fleet,
+        }
+    }
+
     /// Over these servers, the first of which is registered.
     pub(crate) fn over(servers: &[&Server]) -> Self {
         let seeds: Vec<String> = servers.iter().take(1).map(|s| s.address()).collect();

@@ -1,8 +1,10 @@
 //! What happens behind our back is found and put right, and status tells the truth meanwhile.
 
 use crate::common::{PATIENCE, World, logs_in, pair};
+use claviger_core::password::PasswordDigest;
 use claviger_core::ports::Fleet as _;
 use claviger_core::privilege::Privilege;
+use claviger_core::secret::Secret;
 use claviger_core::sight::SyncState;
 use claviger_testkit::{Keeps, Server, ServerOptions, Session, eventually, found_engines};
 
@@ -177,6 +179,50 @@ async fn users_that_are_not_ours_are_left_alone() {
         })
         .await;
         assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
+        // Made again, over the memory of the one that was ended: it is still theirs.
+        world
+            .store
+            .create(&world.id, "theirs", "first-Password1", Privilege::ReadOnly);
+        world.wake();
+        world.reaches("theirs", SyncState::Failed).await;
+        assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
+        // Changed, and met by a service that has forgotten what it saw.
+        world.store.change_account(&world.id, "theirs", |account| {
+            account.password = Some(PasswordDigest::of(&Secret::new("other-Password2")));
+        });
+        world.wake();
+        world.reaches("theirs", SyncState::Failed).await;
+        let forgetful = World::restarted(&world);
+        forgetful.reaches("theirs", SyncState::Failed).await;
+        assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
+        drop(forgetful);
+        world.store.delete(&world.id, "theirs");
+        world.wake();
+        eventually("the account is gone again", PATIENCE, || {
+            world.store.account(&world.id, "theirs").is_none()
+        })
+        .await;
+        assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
+        // One of ours ends, and somebody takes its name.
+        world
+            .create("ours", "first-Password1", Privilege::ReadOnly)
+            .await;
+        world.store.delete(&world.id, "ours");
+        world.wake();
+        eventually("ours is gone", PATIENCE, || {
+            world.store.account(&world.id, "ours").is_none()
+        })
+        .await;
+        server
+            .ask(&["ACL", "SETUSER", "ours", "on", ">x", "+get"])
+            .unwrap();
+        let taken = server.ask(&["ACL", "GETUSER", "ours"]).unwrap();
+        world
+            .store
+            .create(&world.id, "ours", "first-Password1", Privilege::ReadOnly);
+        world.wake();
+        world.reaches("ours", SyncState::Failed).await;
+        assert_eq!(server.ask(&["ACL", "GETUSER", "ours"]).unwrap(), taken);
         eventually("the scratch user is removed", PATIENCE, || {
             !format!("{:?}", server.ask(&["ACL", "USERS"]).unwrap()).contains("scratch")
         })

@@ -129,17 +129,17 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
 fn samples() -> Vec<Sample> {
     vec![
         Sample {
-            name: "claviger_nodes_in_sync",
+            name: "nodes_in_sync",
             help: "Nodes in sync",
             value: Figure::Gauge(3.0),
         },
         Sample {
-            name: "claviger_repairs",
+            name: "repairs",
             help: "Repairs made",
             value: Figure::Counter(7),
         },
         Sample {
-            name: "claviger_apply_duration_seconds",
+            name: "apply_duration_seconds",
             help: "Time to apply a change",
             value: Figure::Histogram {
                 sum: 1.5,

@@ -69,7 +69,10 @@ async fn figures() {
         r#"claviger_apply_duration_seconds_bucket{le="0.1"} 1"#,
         r#"claviger_apply_duration_seconds_bucket{le="+Inf"} 3"#,
     ] {
-        assert!(text.contains(line), "{line} is not in\n{text}");
+        assert!(
+            text.contains(&format!("\n{line}")),
+            "{line} is not in\n{text}"
+        );
     }
     assert!(
         text.contains(r#"dialect="aliyun",action="unknown""#),
