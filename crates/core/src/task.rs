@@ -28,6 +28,8 @@ pub enum TaskState {
     Running,
     /// Every node has confirmed by read-back.
     Succeeded,
+    /// The account was deleted before every node had confirmed this change.
+    Superseded,
 }
 
 /// One task.

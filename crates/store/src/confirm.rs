@@ -78,7 +78,8 @@ fn gone(
     if removed > 0 {
         desk.connection
             .prepare_cached(
-                "UPDATE task SET state = 'succeeded', finished_at = ?3
+                "UPDATE task SET finished_at = ?3,
+                     state = CASE kind WHEN 'delete-account' THEN 'succeeded' ELSE 'superseded' END
                  WHERE instance = ?1 AND account = ?2 AND state = 'running'",
             )?
             .execute((instance.as_str(), &account, at.as_millis()))?;

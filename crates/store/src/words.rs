@@ -43,7 +43,7 @@ words! {
         ChangePassword = "change-password", DeleteAccount = "delete-account",
         ApplyRoles = "apply-roles",
     }
-    TaskState { Running = "running", Succeeded = "succeeded" }
+    TaskState { Running = "running", Succeeded = "succeeded", Superseded = "superseded" }
     NodeRole { Primary = "primary", Replica = "replica", Unknown = "unknown" }
     Persistence { Aclfile = "aclfile", Config = "config", Volatile = "volatile", Unknown = "unknown" }
     Role { Admin = "admin", Operator = "operator", Auditor = "auditor" }

@@ -50,6 +50,7 @@ suite! { embedded();
     a_token_among_a_hundred,
     nonces_are_used_once,
     a_name_is_used_again,
+    a_deletion_supersedes_what_was_not_done,
     confirmations_never_go_back,
     a_late_confirmation_proves_little,
     the_default_password_changes_the_login,
@@ -286,6 +287,7 @@ mod cases {
     pub(super) async fn a_name_is_used_again(store: Any) {
         let id = with_instance(&store).await;
         let first = ask(&*store, create("r-1", "a", "p-1")).await.unwrap();
+        confirm_all(&store, &id).await;
         let old = held(&*store, "r-1").await.account("a").unwrap().id;
         ask(&*store, delete("r-1", "a")).await.unwrap();
         let second = ask(&*store, create("r-1", "a", "p-2")).await.unwrap();
@@ -304,12 +306,27 @@ mod cases {
         let running = |states: Vec<(TaskKind, TaskState)>| {
             states.iter().filter(|s| s.1 == TaskState::Running).count()
         };
-        assert_eq!(running(task_states(&store).await), 3);
+        assert_eq!(running(task_states(&store).await), 2);
         // The new one's confirmation ends the work on the old one as well.
         confirm_all(&store, &id).await;
         assert_eq!(running(task_states(&store).await), 0);
         let now_held = held(&*store, "r-1").await;
         assert!(!now_held.account("a").unwrap().replaces);
+    }
+
+    /// What was never confirmed did not succeed by being undone.
+    pub(super) async fn a_deletion_supersedes_what_was_not_done(store: Any) {
+        let id = with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p-1")).await.unwrap();
+        ask(&*store, delete("r-1", "a")).await.unwrap();
+        confirm_all(&store, &id).await;
+        assert_eq!(
+            task_states(&store).await,
+            [
+                (TaskKind::DeleteAccount, TaskState::Succeeded),
+                (TaskKind::CreateAccount, TaskState::Superseded),
+            ]
+        );
     }
 
     pub(super) async fn confirmations_never_go_back(store: Any) {

@@ -197,7 +197,7 @@ async fn await_task(app: &App, call: &Call, id: TaskId) -> Result<Task, Fault> {
     loop {
         let task = app.service.task(&call.context, id).await?;
         let left = until.saturating_duration_since(Instant::now());
-        if task.state == TaskState::Succeeded || left.is_zero() || app.stop.is_cancelled() {
+        if task.state != TaskState::Running || left.is_zero() || app.stop.is_cancelled() {
             return Ok(task);
         }
         let pausing = tokio::time::sleep(pause.min(left));
