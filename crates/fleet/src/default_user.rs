@@ -13,7 +13,7 @@ use crate::errors::NodeError;
 use crate::join::join_all;
 use crate::legacy;
 use crate::link::{Batch, Link};
-use crate::marks::{GONE, Mark};
+use crate::marks::{FIRST_PRINT, Mark};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{Look, Seen};
 use crate::reply;
@@ -80,7 +80,7 @@ pub(crate) async fn advance(
         wanted,
         digest: wanted.digest.expose_hex(),
         key: context.salt.hash_one(DEFAULT_USER),
-        print: print.max(GONE + 1),
+        print: print.max(FIRST_PRINT),
         replicated: members.len() > 1 || members.iter().any(|m| m.role() == NodeRole::Replica),
     };
     let open = |member: &&mut Member| {
@@ -159,7 +159,11 @@ async fn prepare(
     let mut batch = Batch::new();
     batch.add("ACL GETUSER", [DEFAULT_USER]);
     let mut replies = link.run(&batch).await?.into_iter();
-    let look = scratch::seen(replies.next().unwrap_or(Err(NodeError::Lost)), context)?;
+    let look = scratch::seen(
+        replies.next().unwrap_or(Err(NodeError::Lost)),
+        member,
+        context,
+    )?;
     let Look::Present(seen) = look else {
         return Err(NodeError::Garbage("ACL GETUSER"));
     };
@@ -257,7 +261,7 @@ async fn finish(
     let mut replies = link.run(&batch).await?.into_iter();
     let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
     next()?;
-    match scratch::seen(next(), context)? {
+    match scratch::seen(next(), member, context)? {
         Look::Present(seen) if holds(&seen, &turn.digest) => {
             member.default_line = 0;
             turn.confirm(member);

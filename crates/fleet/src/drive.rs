@@ -5,7 +5,7 @@ use crate::desired::{Desired, Rule, Wanted};
 use crate::errors::NodeError;
 use crate::legacy;
 use crate::link::{Batch, Link};
-use crate::marks::{GONE, Mark};
+use crate::marks::{FIRST_PRINT, GONE, Mark, UNCERTAIN};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{self, Action, Claim, Look, Step, Target};
 use crate::scratch::{add_get, add_scratch, next, passable, seen, take_renderings};
@@ -198,7 +198,7 @@ fn print(want: &Wanted, rule: &Rule, context: &Context) -> u64 {
     let mut hasher = context.salt.build_hasher();
     want.digest.expose_bytes().hash(&mut hasher);
     rule.key.hash(&mut hasher);
-    hasher.finish().max(GONE + 1)
+    hasher.finish().max(FIRST_PRINT)
 }
 
 /// The rules among the jobs that this node has not rendered yet.
@@ -234,7 +234,7 @@ async fn look(
     let mut replies = link.run(&batch).await?.into_iter();
     take_renderings(member, &rules, &mut replies, context)?;
     for job in jobs.iter_mut().filter(|job| job.look.is_none()) {
-        job.look = Some(seen(next(&mut replies), context)?);
+        job.look = Some(seen(next(&mut replies), member, context)?);
     }
     Ok(())
 }
@@ -343,7 +343,7 @@ async fn act(
                 (_, Ok(Ok(_))) => {}
             }
         }
-        let look = seen(next(&mut replies), context)?;
+        let look = seen(next(&mut replies), member, context)?;
         read_back(member, job, &look, refusal);
     }
     Ok(())
@@ -361,7 +361,16 @@ fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<No
         confirm(member, job, 0);
         return;
     }
-    member.marks.remove(job.want.key);
+    // Written again at the next pass, and rendered anew; what we have written stays ours.
+    member.renderings.retain(|(rule, _)| *rule != job.rule.key);
+    if refusal.is_none() || member.marks.get(job.want.key).is_some() {
+        member.marks.put(Mark {
+            name: job.want.key,
+            id: job.want.id_key,
+            print: UNCERTAIN,
+            line: 0,
+        });
+    }
     let name = job.want.name.as_str();
     let (standing, reason) = match refusal {
         Some(error) => (Standing::Failed, format!("{}: {error}", member.address)),

@@ -15,6 +15,10 @@ pub(crate) struct Mark {
 
 /// The print of a user that is confirmed not to be there.
 pub(crate) const GONE: u64 = 0;
+/// The print of a user that is ours and was not read back as it should be.
+pub(crate) const UNCERTAIN: u64 = 1;
+/// The least print of a user that is there.
+pub(crate) const FIRST_PRINT: u64 = 2;
 
 /// The marks of a node, ordered by name.
 #[derive(Default)]

@@ -168,9 +168,23 @@ fn show(value: &Value, out: &mut String) {
 }
 
 /// Feeds the rules into a hasher, so that renderings are kept as eight bytes.
-pub(crate) fn hash_rules(rules: &RuleText, hasher: &mut impl std::hash::Hasher) {
+///
+/// Up to 7.0 (`rebuilt`) a server makes the text anew from what the user may do: first the
+/// categories, then each command that they do not settle, once, in the order in which its own
+/// tables are walked. That order may change within the life of a process, as a table moves to a
+/// bigger one, so there single commands are compared without it.
+pub(crate) fn hash_rules(rules: &RuleText, rebuilt: bool, hasher: &mut impl std::hash::Hasher) {
     use std::hash::Hash;
-    rules.commands.hash(hasher);
+    if rebuilt {
+        let words = rules.commands.split_whitespace();
+        let (categories, mut commands): (Vec<&str>, Vec<&str>) =
+            words.partition(|word| word.get(1..2) == Some("@"));
+        commands.sort_unstable();
+        categories.hash(hasher);
+        commands.hash(hasher);
+    } else {
+        rules.commands.hash(hasher);
+    }
     rules.keys.hash(hasher);
     rules.channels.hash(hasher);
     rules.others.hash(hasher);
@@ -238,5 +252,26 @@ mod tests {
         assert_eq!(acl_calls(old), Some(3));
         assert_eq!(acl_calls(new), Some(5));
         assert_eq!(acl_calls("nonsense"), None);
+    }
+
+    #[test]
+    fn single_commands_are_compared_without_their_order_where_the_server_has_none() {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        let salt = RandomState::new();
+        let of = |commands: &str, rebuilt| {
+            let rules = RuleText {
+                commands: commands.to_owned(),
+                ..RuleText::default()
+            };
+            let mut hasher = salt.build_hasher();
+            hash_rules(&rules, rebuilt, &mut hasher);
+            hasher.finish()
+        };
+        let (one, other) = ("-@all +@read +a|x +a|y", "-@all +@read +a|y +a|x");
+        assert_eq!(of(one, true), of(other, true));
+        assert_ne!(of(one, false), of(other, false));
+        let turned = "+@read -@all +a|x +a|y";
+        assert_ne!(of(one, true), of(turned, true), "categories overlap");
+        assert_ne!(of(one, true), of("-@all +@read +a|x", true));
     }
 }

@@ -8,6 +8,7 @@ use crate::member::Member;
 use crate::plan::{self, Look, Seen};
 use crate::{keeper, reply};
 use claviger_core::acl_equal::UserSeen;
+use claviger_core::engine::AclLevel;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
@@ -61,8 +62,7 @@ pub(crate) fn take_renderings(
         if let (Ok(_), Ok(value)) = (set, shown)
             && let Some(user) = reply::user(&value)?
         {
-            let text = rendering(&user, context);
-            member.renderings.retain(|(held, _)| *held != rule.key);
+            let text = rendering(&user, member, context);
             member.renderings.push((rule.key, text));
         }
     }
@@ -70,20 +70,21 @@ pub(crate) fn take_renderings(
 }
 
 /// The short form of a user's rules as a node renders them.
-pub(crate) fn rendering(user: &UserSeen, context: &Context) -> u64 {
+pub(crate) fn rendering(user: &UserSeen, member: &Member, context: &Context) -> u64 {
+    let level = member.facts.as_ref().map(|facts| facts.engine.acl_level());
     let mut hasher = context.salt.build_hasher();
-    reply::hash_rules(&user.rules, &mut hasher);
+    reply::hash_rules(&user.rules, level < Some(AclLevel::Ordered), &mut hasher);
     hasher.finish()
 }
 
 /// From an answer to ACL GETUSER.
-pub(crate) fn seen(reply: Reply, context: &Context) -> Result<Look, NodeError> {
+pub(crate) fn seen(reply: Reply, member: &Member, context: &Context) -> Result<Look, NodeError> {
     Ok(match reply::user(&reply?)? {
         None => Look::Absent,
         Some(user) => Look::Present(Seen {
             on: user.on,
             nopass: user.nopass,
-            rules: rendering(&user, context),
+            rules: rendering(&user, member, context),
             digests: user.digests,
         }),
     })
