@@ -233,13 +233,4 @@ async fn a_change_is_usable_on_both_nodes_within_milliseconds() {
     let stats = world.fleet.stats();
     assert!(stats.apply_latency_buckets.iter().sum::<u64>() >= 50);
     assert_eq!((stats.nodes_in_sync, stats.repairs), (2, 0));
-    tokio::fs::write(
-        std::env::temp_dir().join("claviger-fleet-latency.txt"),
-        format!(
-            "{} median {:?} p90 {:?} most {:?}\n",
-            binary.engine, times[25], times[45], times[49]
-        ),
-    )
-    .await
-    .unwrap();
 }
