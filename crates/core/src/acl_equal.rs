@@ -4,7 +4,8 @@
 //! an order of its own, so text is never compared between nodes, nor with what was sent. Instead
 //! the wanted rule is applied to a disabled scratch user on the same node, and the descriptions
 //! of the two users are compared: same rule → same text, on every version tried
-//! (`docs/engines.md`, section 6).
+//! (`docs/engines.md`, section 6). One caveat: up to 7.0 the order of single commands may change
+//! within the life of a process, so there they are compared without it.
 
 use std::collections::BTreeSet;
 
