@@ -36,14 +36,3 @@ pub struct UserSeen {
     /// What it may do.
     pub rules: RuleText,
 }
-
-impl UserSeen {
-    /// It is on, has exactly this password, and exactly these rules.
-    pub fn is(&self, digest: &str, rules: &RuleText) -> bool {
-        self.on
-            && !self.nopass
-            && self.digests.len() == 1
-            && self.digests.contains(digest)
-            && self.rules == *rules
-    }
-}
