@@ -124,6 +124,9 @@ pub(crate) struct ServeArgs {
     /// Connections served at once [env: CLAVIGER_MAX_CONNECTIONS] [default: 4096]
     #[arg(long, value_name = "COUNT")]
     pub(crate) max_connections: Option<String>,
+    /// Calls per second that one access key may make of one action, 0 for no bound [env: CLAVIGER_ACTION_RATE_LIMIT] [default: what each cloud documents]
+    #[arg(long, value_name = "CALLS")]
+    pub(crate) action_rate_limit: Option<String>,
     /// `text` or `json` [env: CLAVIGER_LOG_FORMAT] [default: text on a terminal, else json]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) sweep_interval: Duration,
     /// Calls per second of one key; `None` means no bound.
     pub(crate) rate_limit_per_s: Option<u32>,
+    /// Requests a second that a key may make of one action; `None`: what each cloud says.
+    pub(crate) action_rate_limit_per_s: Option<u32>,
     /// Connections served at once.
     pub(crate) connections_max: usize,
     /// How logs are written; `None` means by what standard error is.
@@ -207,6 +209,12 @@ impl Config {
                 args.rate_limit.as_deref(),
                 Some(100),
                 |text| parse::number(text, &(0..=RATE_MAX)).map(|n| (n > 0).then_some(n)),
+            )?,
+            action_rate_limit_per_s: places.checked(
+                "action-rate-limit",
+                args.action_rate_limit.as_deref(),
+                None,
+                |text| parse::number(text, &(0..=RATE_MAX)).map(Some),
             )?,
             connections_max: places.checked(
                 "max-connections",

@@ -80,6 +80,7 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
     };
     let settings = Settings {
         requests_per_second_max: config.rate_limit_per_s.unwrap_or(0),
+        requests_per_action_max: config.action_rate_limit_per_s,
     };
     root_key::retire_others(&*store, &root.key.id, clock.now())
         .await

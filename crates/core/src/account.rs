@@ -45,6 +45,16 @@ pub struct Account {
     /// The password's digest. `None` only on a default account whose password was never set
     /// through claviger: the servers keep theirs, and the user is left alone.
     pub password: Option<PasswordDigest>,
+    /// Further passwords that are valid beside it: those of a user that was taken over with
+    /// several. A new password ends them.
+    pub more_passwords: Vec<PasswordDigest>,
+    /// Connections need no password at all. Only ever on the default account; its password is
+    /// kept, for the day on which one is needed again.
+    pub password_free: bool,
+    /// It may log in. A disabled account stays on the nodes, switched off.
+    pub enabled: bool,
+    /// When it is to be disabled, if ever.
+    pub expires_at: Option<Timestamp>,
     /// Live or being deleted.
     pub life: Life,
     /// Its name was used before by an account whose removal is not confirmed yet: a node that
@@ -71,7 +81,7 @@ impl Account {
     /// claviger decides what this user is on the nodes. A default account whose password was
     /// never set through us is the servers' own affair.
     pub fn is_managed(&self) -> bool {
-        self.kind == AccountKind::Custom || self.password.is_some()
+        self.kind == AccountKind::Custom || self.password.is_some() || self.password_free
     }
 
     /// The server's default user, under the name that the servers give it.
@@ -99,6 +109,19 @@ pub struct AccountView {
     pub created_at: Timestamp,
     /// When its password was last set.
     pub password_set_at: Option<Timestamp>,
+    /// It may log in.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// When it is to be disabled, if ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Connections need no password (default account only).
+    #[serde(default)]
+    pub password_free: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a caller may rely on now.
@@ -111,6 +134,8 @@ pub enum AccountStatus {
     Available,
     /// Changed, and not yet confirmed by every node.
     Changing,
+    /// As available, but switched off: it cannot log in.
+    Disabled,
     /// Deleted, and not yet confirmed gone from every node.
     Deleting,
 }
@@ -120,7 +145,8 @@ impl Account {
     pub fn view(&self, lacking: bool) -> AccountView {
         let status = match (self.life, self.is_confirmed() && !lacking) {
             (Life::Deleting, _) => AccountStatus::Deleting,
-            (Life::Live, true) => AccountStatus::Available,
+            (Life::Live, true) if self.enabled => AccountStatus::Available,
+            (Life::Live, true) => AccountStatus::Disabled,
             (Life::Live, false) if self.confirmed == Revision::ZERO => AccountStatus::Creating,
             (Life::Live, false) => AccountStatus::Changing,
         };
@@ -134,6 +160,9 @@ impl Account {
             status,
             created_at: self.created_at,
             password_set_at: self.password_set_at,
+            enabled: self.enabled,
+            expires_at: self.expires_at,
+            password_free: self.password_free,
         }
     }
 }

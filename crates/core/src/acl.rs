@@ -53,6 +53,11 @@ pub fn rule_tokens(privilege: Privilege, policy: &RolePolicy, engine: Engine) ->
             rule.words(REPLICATION_MORE);
         }
         Privilege::Administrator => rule.administrator(policy.administrator),
+        Privilege::Custom(name) => match policy.custom(&name) {
+            Some(role) => rule.custom(&role.rules),
+            // The role was removed under the account: it may do nothing.
+            None => rule.words("resetkeys -@all"),
+        },
         Privilege::NotDangerous => {
             rule.words("~* +@all -@dangerous");
             rule.words(DISCOVERY);
@@ -63,6 +68,45 @@ pub fn rule_tokens(privilege: Privilege, policy: &RolePolicy, engine: Engine) ->
         rule.tokens.push(format!("-{command}"));
     }
     rule.tokens
+}
+
+/// Tokens that one custom role may have.
+pub const CUSTOM_TOKENS_MAX: usize = 512;
+
+/// Bytes that one token of a custom role may have.
+const CUSTOM_TOKEN_LEN_MAX: usize = 256;
+
+/// Whether these are rules that a custom role may have: commands, categories, keys and channels,
+/// and nothing that would touch passwords or switch the user on or off.
+pub fn custom_tokens_ok(tokens: &[String]) -> bool {
+    let word = |text: &str| {
+        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'|' | b'.');
+        !text.is_empty() && text.bytes().all(fine)
+    };
+    let pattern = |text: &str| !text.bytes().any(|b| b.is_ascii_whitespace() || b == 0);
+    let one = |token: &str| match token.as_bytes() {
+        [b'+' | b'-', b'@', ..] => word(&token[2..]),
+        [b'+' | b'-', ..] => word(&token[1..]),
+        [b'~' | b'&' | b'%', ..] => pattern(token),
+        _ => [
+            "allkeys",
+            "resetkeys",
+            "allchannels",
+            "resetchannels",
+            "allcommands",
+            "nocommands",
+        ]
+        .contains(&token.to_ascii_lowercase().as_str()),
+    };
+    // A selector is one token that holds others; the servers nest them no deeper.
+    let selector = |token: &str| {
+        let inner = token.strip_prefix('(').and_then(|t| t.strip_suffix(')'));
+        inner.is_some_and(|inner| inner.split_ascii_whitespace().all(one))
+    };
+    (1..=CUSTOM_TOKENS_MAX).contains(&tokens.len())
+        && tokens
+            .iter()
+            .all(|t| t.len() <= CUSTOM_TOKEN_LEN_MAX && (one(t) || selector(t)))
 }
 
 struct Rule {
@@ -80,6 +124,23 @@ impl Rule {
         if self.level >= level {
             self.words(words);
         }
+    }
+
+    fn custom(&mut self, tokens: &[String]) {
+        let lower = |token: &String| token.to_ascii_lowercase();
+        let keys = |token: String| {
+            token.starts_with(['~', '%']) || matches!(token.as_str(), "allkeys" | "resetkeys")
+        };
+        let channels = |token: String| {
+            token.starts_with('&') || matches!(token.as_str(), "allchannels" | "resetchannels")
+        };
+        if !tokens.iter().map(lower).any(keys) {
+            self.words("~*");
+        }
+        if !tokens.iter().map(lower).any(channels) {
+            self.since(AclLevel::Channels, "allchannels");
+        }
+        self.tokens.extend(tokens.iter().cloned());
     }
 
     fn read_only(&mut self, profile: RoleProfile) {
@@ -179,7 +240,7 @@ mod tests {
 
     #[test]
     fn gates_by_version() {
-        for privilege in Privilege::ALL {
+        for privilege in Privilege::BUILT_IN {
             for profile in [RoleProfile::Faithful, RoleProfile::Strict] {
                 let v60 = text(privilege, profile, "6.0.16");
                 assert!(
@@ -209,9 +270,56 @@ mod tests {
             minor: 1,
             patch: 2,
         };
-        for privilege in Privilege::ALL {
+        for privilege in Privilege::BUILT_IN {
             let tokens = rule_tokens(privilege, &policy, engine);
             assert_eq!(tokens.last().map(String::as_str), Some("-keys"));
         }
+    }
+
+    #[test]
+    fn custom_roles() {
+        let role = |rules: &[&str]| {
+            let rules: Vec<String> = rules.iter().map(|r| (*r).to_owned()).collect();
+            (custom_tokens_ok(&rules), rules)
+        };
+        for good in [
+            &["+@read", "-keys"][..],
+            &["%R~app:*", "&news.*", "+config|get"],
+            &["RESETKEYS", "+get", "(~x +set)"],
+        ] {
+            assert!(role(good).0, "{good:?}");
+        }
+        for bad in [
+            &[][..],
+            &["on"],
+            &["nopass"],
+            &[">secret"],
+            &["#00"],
+            &["reset"],
+            &["resetpass"],
+            &["+get set"],
+            &["+"],
+            &["+@"],
+            &["~a b"],
+            &["(on)"],
+        ] {
+            assert!(!role(bad).0, "{bad:?}");
+        }
+        let Some(name) = crate::privilege::RoleName::parse("mine") else {
+            return;
+        };
+        let policy = RolePolicy {
+            custom: vec![crate::instance::CustomRole {
+                name,
+                rules: role(&["+@read"]).1,
+            }],
+            ..RolePolicy::default()
+        };
+        let Some(engine) = Engine::parse(Family::Redis, "7.0.15") else {
+            return;
+        };
+        let tokens = |policy| rule_tokens(Privilege::Custom(name), policy, engine).join(" ");
+        assert_eq!(tokens(&policy), "~* allchannels +@read");
+        assert_eq!(tokens(&RolePolicy::default()), "resetkeys -@all");
     }
 }

@@ -1,7 +1,9 @@
 //! What may be asked: commands change something, queries do not.
 
 use crate::access::Action;
-use crate::ids::InstanceId;
+use crate::clock::Timestamp;
+use crate::ids::{InstanceId, TaskId};
+use crate::policy::PolicyChange;
 use crate::privilege::{Privilege, Routing};
 use crate::query::Query;
 use crate::secret::Secret;
@@ -52,6 +54,8 @@ pub struct CreateAccount {
     pub routing: Asked<Routing>,
     /// Free text, not yet checked.
     pub description: Option<String>,
+    /// When it is to be disabled, if ever.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Change an account; absent fields stay as they are.
@@ -69,6 +73,30 @@ pub struct ModifyAccount {
     pub description: Option<String>,
     /// Another password.
     pub password: Option<PasswordChange>,
+    /// Connections need no password (true), or one again (false): the new one, else the one that
+    /// was last set. Only on the default account.
+    pub password_free: Option<bool>,
+    /// Switched on or off.
+    pub enabled: Option<bool>,
+    /// Another end, or none.
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+impl ModifyAccount {
+    /// One that changes nothing yet.
+    pub fn of(instance: InstanceId, target: Target) -> Self {
+        Self {
+            instance,
+            target,
+            privilege: None,
+            routing: None,
+            description: None,
+            password: None,
+            password_free: None,
+            enabled: None,
+            expires_at: None,
+        }
+    }
 }
 
 /// End an account.
@@ -118,6 +146,7 @@ impl Command {
     pub fn task_kind(&self) -> TaskKind {
         match self {
             Command::Create(_) => TaskKind::CreateAccount,
+            Command::Modify(c) if c.password_free.is_some() => TaskKind::SwitchPasswordFree,
             Command::Modify(c) if c.password.is_some() => TaskKind::ChangePassword,
             Command::Modify(_) => TaskKind::ModifyAccount,
             Command::Delete(_) => TaskKind::DeleteAccount,
@@ -135,6 +164,20 @@ pub enum Ask {
         /// The caller's idempotency token, if the dialect has one.
         token: Option<String>,
     },
+    /// Changes how an instance treats its accounts.
+    Policy {
+        /// Of this instance.
+        instance: InstanceId,
+        /// What changes.
+        change: PolicyChange,
+    },
+    /// Forgets a finished task.
+    ForgetTask {
+        /// Of this instance, if the caller named one.
+        instance: Option<InstanceId>,
+        /// The task.
+        task: TaskId,
+    },
     /// Reads.
     Query(Query),
 }
@@ -143,7 +186,8 @@ impl Ask {
     /// What permission it needs.
     pub fn action(&self) -> Action {
         match self {
-            Ask::Command { .. } => Action::ChangeAccounts,
+            Ask::Command { .. } | Ask::ForgetTask { .. } => Action::ChangeAccounts,
+            Ask::Policy { .. } => Action::ChangeInstances,
             Ask::Query(query) => query.action(),
         }
     }
@@ -152,6 +196,8 @@ impl Ask {
     pub fn instance(&self) -> Option<&InstanceId> {
         match self {
             Ask::Command { command, .. } => Some(command.instance()),
+            Ask::Policy { instance, .. } => Some(instance),
+            Ask::ForgetTask { instance, .. } => instance.as_ref(),
             Ask::Query(query) => query.instance(),
         }
     }

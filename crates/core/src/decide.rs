@@ -3,15 +3,16 @@
 
 use crate::access::Authorized;
 use crate::account::{Account, AccountKind, Life};
+use crate::checks;
 use crate::clock::Timestamp;
 use crate::command::{Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, Target};
-use crate::engine::AclLevel;
 use crate::ids::{AccountId, AccountName, Revision};
-use crate::instance::{Held, Instance, InstanceState, NodeLogin};
+use crate::instance::{Held, Instance, NodeLogin};
 use crate::outcome::Changed;
 use crate::password::PasswordDigest;
+use crate::policy::{InstancePolicy, PolicyChange};
 use crate::refusal::Refusal;
-use crate::rules::{Check, Rules};
+use crate::rules::Rules;
 use crate::secret::Secret;
 use crate::task::{Task, TaskState};
 
@@ -68,7 +69,7 @@ pub fn decide(
     let command = ask.value();
     let found = find(held, command);
     for check in rules.order {
-        run_check(*check, held, command, found, rules)?;
+        checks::run(*check, held, command, found, rules)?;
     }
     let revision = held.instance.revision.next();
     let change = match (command, found) {
@@ -108,17 +109,22 @@ fn finish(
     revision: Revision,
     fresh: Fresh,
 ) -> Decision {
+    let done = change.account.life == Life::Live && change.account.is_confirmed();
     let task = Task {
         id: held.next_task,
         instance: held.instance.id.clone(),
         account: change.account.id,
         account_name: change.account.name.clone(),
         kind: ask.value().task_kind(),
-        state: TaskState::Running,
+        state: if done {
+            TaskState::Succeeded
+        } else {
+            TaskState::Running
+        },
         revision,
         by: ask.principal().key.clone(),
         created_at: fresh.at,
-        finished_at: None,
+        finished_at: done.then_some(fresh.at),
     };
     let outcome = Changed {
         instance: held.instance.id.clone(),
@@ -156,142 +162,21 @@ fn find<'a>(held: &'a Held, command: &Command) -> Option<&'a Account> {
     }
 }
 
-fn run_check(
-    check: Check,
-    held: &Held,
-    command: &Command,
-    found: Option<&Account>,
-    rules: &Rules,
-) -> Result<(), Refusal> {
-    let ok = |fine: bool, refusal: Refusal| if fine { Ok(()) } else { Err(refusal) };
-    let create = match command {
-        Command::Create(create) => Some(create),
-        Command::Modify(_) | Command::Delete(_) => None,
-    };
-    let of_default = found.is_some_and(|account| account.kind == AccountKind::Default);
-    match check {
-        Check::Engine => {
-            let level = held.instance.engine.map(|engine| engine.acl_level());
-            ok(
-                of_default || level != Some(AclLevel::None),
-                Refusal::EngineTooOld,
-            )
-        }
-        Check::Running => ok(
-            held.instance.state == InstanceState::Running,
-            Refusal::InstanceNotRunning,
-        ),
-        Check::Name => ok(
-            create.is_none_or(|c| (rules.name_ok)(&c.name, held.instance.id.as_str())),
-            Refusal::NameInvalid,
-        ),
-        Check::Password => {
-            let fine = new_password(command).is_none_or(|p| (rules.password_ok)(p.expose()));
-            ok(fine, Refusal::PasswordInvalid)
-        }
-        Check::Privilege => ok(privilege_ok(command, rules), Refusal::PrivilegeInvalid),
-        Check::Routing => ok(routing_ok(command), Refusal::RoutingInvalid),
-        Check::Description => {
-            let fine = description(command).is_none_or(|d| (rules.description_ok)(d));
-            ok(fine, Refusal::DescriptionInvalid)
-        }
-        Check::Exists => ok(
-            create.is_some() || found.is_some(),
-            Refusal::AccountNotFound,
-        ),
-        Check::Free => create.map_or(Ok(()), |create| name_free(held, create, found)),
-        Check::DefaultProtected => {
-            let touched = match command {
-                Command::Create(_) => false,
-                Command::Modify(modify) => modify.privilege.is_some(),
-                Command::Delete(_) => true,
-            };
-            ok(!(of_default && touched), Refusal::DefaultProtected)
-        }
-        Check::OldPassword => ok(old_password_ok(command, found), Refusal::OldPasswordWrong),
-        Check::Quota => {
-            let full = custom_accounts(held) >= rules.quota;
-            ok(
-                create.is_none() || !full,
-                Refusal::QuotaExceeded { limit: rules.quota },
-            )
-        }
-        Check::Idle => {
-            let deleting = found.is_some_and(|account| account.life == Life::Deleting);
-            ok(create.is_some() || !deleting, Refusal::AccountBusy)
-        }
+/// Decides a change of an instance's policy.
+///
+/// # Errors
+/// [`Refusal::PolicyInvalid`] for numbers out of their limits; [`Refusal::ReplicaReadsUsed`] when
+/// an account's reads go where none would be served any more.
+pub fn decide_policy(held: &Held, change: &PolicyChange) -> Result<InstancePolicy, Refusal> {
+    let policy = held.instance.policy.with(change);
+    if !policy.passwords.is_sound() {
+        return Err(Refusal::PolicyInvalid);
     }
-}
-
-/// Live custom accounts: one that is being deleted leaves its place at once.
-fn custom_accounts(held: &Held) -> u32 {
-    let live = |a: &&Account| a.kind == AccountKind::Custom && a.life == Life::Live;
-    u32::try_from(held.accounts.iter().filter(live).count()).unwrap_or(u32::MAX)
-}
-
-/// A name whose old account is only waiting for its removal to be confirmed is free again.
-fn name_free(held: &Held, create: &CreateAccount, found: Option<&Account>) -> Result<(), Refusal> {
-    if found.is_some_and(|account| account.life == Life::Live) {
-        return Err(Refusal::AccountExists);
+    let used = |a: &Account| a.life == Life::Live && a.routing.uses_replicas();
+    if !policy.replica_reads && held.accounts.iter().any(used) {
+        return Err(Refusal::ReplicaReadsUsed);
     }
-    let unmanaged = held
-        .instance
-        .unmanaged
-        .iter()
-        .any(|name| name.as_str() == create.name);
-    if found.is_none() && unmanaged {
-        return Err(Refusal::NameUnmanaged);
-    }
-    Ok(())
-}
-
-fn new_password(command: &Command) -> Option<&Secret> {
-    match command {
-        Command::Create(create) => Some(&create.password),
-        Command::Modify(modify) => modify.password.as_ref().map(|change| &change.new),
-        Command::Delete(_) => None,
-    }
-}
-
-fn description(command: &Command) -> Option<&str> {
-    match command {
-        Command::Create(create) => create.description.as_deref(),
-        Command::Modify(modify) => modify.description.as_deref(),
-        Command::Delete(_) => None,
-    }
-}
-
-fn privilege_ok(command: &Command, rules: &Rules) -> bool {
-    let asked = match command {
-        Command::Create(create) => Some(create.privilege),
-        Command::Modify(modify) => modify.privilege,
-        Command::Delete(_) => None,
-    };
-    asked.is_none_or(|p| matches!(p, Asked::Known(p) if rules.privileges.contains(&p)))
-}
-
-fn routing_ok(command: &Command) -> bool {
-    match command {
-        Command::Create(create) => create.routing != Asked::Unknown,
-        Command::Modify(modify) => modify.routing != Some(Asked::Unknown),
-        Command::Delete(_) => true,
-    }
-}
-
-/// The old password, where one is given, must be the account's; an account whose password was
-/// never set through us has none that could be proven.
-fn old_password_ok(command: &Command, found: Option<&Account>) -> bool {
-    let Command::Modify(ModifyAccount {
-        password: Some(change),
-        ..
-    }) = command
-    else {
-        return true;
-    };
-    change.old.as_ref().is_none_or(|old| {
-        let held = found.and_then(|account| account.password.as_ref());
-        held.is_some_and(|digest| digest.matches(old))
-    })
+    Ok(policy)
 }
 
 fn created(
@@ -312,6 +197,10 @@ fn created(
         routing,
         description: create.description.clone().unwrap_or_default(),
         password: Some(PasswordDigest::of(&create.password)),
+        more_passwords: Vec::new(),
+        password_free: false,
+        enabled: true,
+        expires_at: create.expires_at,
         life: Life::Live,
         // One that no node has ever confirmed proves nothing of the user that is there.
         replaces: tombstone.is_some_and(|t| t.replaces || t.confirmed > Revision::ZERO),
@@ -361,13 +250,30 @@ fn modified(
     if let Some(change) = &modify.password {
         detail.push("password".into());
         account.password = Some(PasswordDigest::of(&change.new));
+        account.more_passwords.clear();
+        account.password_free = false;
         account.password_set_at = Some(fresh.at);
         if account.kind == AccountKind::Default {
             secrets = Some(secrets_after(instance, &change.new));
         }
     }
-    // A description or routing alone is nothing that a node would have to confirm.
-    let on_nodes = modify.privilege.is_some() || modify.password.is_some();
+    if let Some(free) = modify.password_free {
+        detail.push(format!("password-free {free}"));
+        account.password_free = free;
+    }
+    if let Some(enabled) = modify.enabled {
+        detail.push(if enabled { "enabled" } else { "disabled" }.into());
+        account.enabled = enabled;
+    }
+    if let Some(end) = modify.expires_at {
+        detail.push("expiry".into());
+        account.expires_at = end;
+    }
+    // What no node holds (description, routing, expiry) is nothing that a node would confirm.
+    let on_nodes = modify.privilege.is_some()
+        || modify.password.is_some()
+        || account.password_free != held.password_free
+        || account.enabled != held.enabled;
     let was_confirmed = account.is_confirmed();
     account.revision = revision;
     if !on_nodes && was_confirmed {

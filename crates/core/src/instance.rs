@@ -4,6 +4,8 @@ use crate::account::Account;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::ids::{AccountName, InstanceId, NodeAddress, Revision, TaskId};
+use crate::policy::InstancePolicy;
+use crate::privilege::RoleName;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +86,29 @@ pub struct RolePolicy {
     /// How far Administrator reaches.
     #[serde(default)]
     pub administrator: AdministratorReach,
+    /// Roles of the operator's own.
+    #[serde(default)]
+    pub custom: Vec<CustomRole>,
+}
+
+impl RolePolicy {
+    /// Roles of one's own that an instance may have.
+    pub const CUSTOM_MAX: usize = 64;
+
+    /// The role of that name.
+    pub fn custom(&self, name: &RoleName) -> Option<&CustomRole> {
+        self.custom.iter().find(|role| role.name == *name)
+    }
+}
+
+/// A named rule set. What its tokens may be is checked by [`crate::acl::custom_tokens_ok`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CustomRole {
+    /// Its name.
+    pub name: RoleName,
+    /// Rule tokens, in order. Without a token for keys it is on all keys; without one for
+    /// channels, on all channels.
+    pub rules: Vec<String>,
 }
 
 /// How to reach a node: what `redis://` and `rediss://` URLs say, without the login.
@@ -155,12 +180,20 @@ pub struct Instance {
     pub default_password: Option<Secret>,
     /// How privileges become rules.
     pub roles: RolePolicy,
+    /// How it treats its accounts.
+    pub policy: InstancePolicy,
     /// Whether changes are taken.
     pub state: InstanceState,
     /// Version of the primary when last seen; `None` while registering.
     pub engine: Option<Engine>,
     /// How the nodes belonged together when last seen.
     pub observed_topology: Option<Topology>,
+    /// How many nodes take writes, when last seen; only read, never written.
+    pub primaries: u32,
+    /// How many nodes follow, when last seen; only read, never written.
+    pub replicas: u32,
+    /// The default account takes no password; only read, never written: the account has it.
+    pub password_free: bool,
     /// Users on the nodes that are not ours, when last seen (bounded by the observer).
     pub unmanaged: Vec<AccountName>,
     /// The newest accepted change.
@@ -210,6 +243,15 @@ pub struct InstanceView {
     pub nodes: Vec<NodeSeed>,
     /// How privileges become rules.
     pub roles: RolePolicy,
+    /// How it treats its accounts.
+    #[serde(default)]
+    pub policy: InstancePolicy,
+    /// How many nodes take writes, when last seen.
+    #[serde(default)]
+    pub primaries: u32,
+    /// How many nodes follow, when last seen.
+    #[serde(default)]
+    pub replicas: u32,
     /// The default user takes no password (as far as claviger set it).
     pub password_free: bool,
     /// The newest accepted change.
@@ -231,7 +273,10 @@ impl Instance {
             engine: self.engine,
             nodes: self.seeds.clone(),
             roles: self.roles.clone(),
-            password_free: false,
+            policy: self.policy,
+            primaries: self.primaries,
+            replicas: self.replicas,
+            password_free: self.password_free,
             revision: self.revision,
             created_at: self.created_at,
         }

@@ -1,10 +1,12 @@
 //! What may be answered, before a dialect gives it its form.
 
 use crate::account::AccountView;
-use crate::ids::{InstanceId, TaskId};
+use crate::clock::Timestamp;
+use crate::ids::{InstanceId, KeyId, TaskId};
 use crate::instance::InstanceView;
 use crate::query::Rows;
-use crate::task::Task;
+use crate::secret::Secret;
+use crate::task::TaskView;
 use serde::{Deserialize, Serialize};
 
 /// An accepted change. Durably stored when anyone sees this; the nodes follow.
@@ -25,8 +27,30 @@ pub struct Region {
     pub id: String,
 }
 
-/// What a dialect encodes.
+/// Who the caller is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The key that signed.
+    pub key: KeyId,
+    /// The installation's project, 32 hexadecimal digits.
+    pub project: String,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A token that stands for a key.
+#[derive(Clone, Debug)]
+pub struct IssuedToken {
+    /// Whose.
+    pub caller: Caller,
+    /// The token.
+    pub token: Secret,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What a dialect encodes.
+#[derive(Clone, Debug)]
 pub enum Answer {
     /// A change was accepted.
     Changed(Changed),
@@ -39,7 +63,19 @@ pub enum Answer {
     /// Regions.
     Regions(Vec<Region>),
     /// Tasks.
-    Tasks(Rows<Task>),
+    Tasks(Rows<TaskView>),
+    /// One task.
+    Task(Box<TaskView>),
+    /// A task was forgotten.
+    TaskForgotten,
+    /// An instance's policy was changed; the instance as it is now.
+    PolicyChanged(Box<InstanceView>),
+    /// Command categories, or commands of one, sorted.
+    AclWords(Vec<String>),
+    /// Who the caller is.
+    Caller(Caller),
+    /// A token for the caller's key.
+    Token(IssuedToken),
     /// Known to be empty.
     Nothing,
 }

@@ -6,10 +6,11 @@ use crate::audit::AuditEntry;
 use crate::clock::Timestamp;
 use crate::decide::Decision;
 use crate::engine::Engine;
-use crate::ids::{AccountId, AccountName, InstanceId, KeyId, Revision};
+use crate::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, TaskId};
 use crate::instance::{Held, Instance, InstanceState, RolePolicy, Topology};
 use crate::node::NodeRecord;
 use crate::outcome::Changed;
+use crate::policy::InstancePolicy;
 use crate::query::{InstanceQuery, Page, Rows, TaskQuery};
 use crate::refusal::Refusal;
 use crate::sight::InstanceSight;
@@ -115,6 +116,26 @@ pub struct Observed {
     pub nodes: Vec<NodeRecord>,
 }
 
+/// A failure that counts towards a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// Whose: one text for each thing that can be locked.
+    pub scope: String,
+    /// Now.
+    pub at: Timestamp,
+    /// How long failures count, and a lock lasts, seconds.
+    pub lock_s: u32,
+}
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strikes {
+    /// How many.
+    pub count: u32,
+    /// Until when they count.
+    pub until: Timestamp,
+}
+
 /// Any other write.
 pub enum Op {
     /// Registers an instance; its default account is made with the given identity.
@@ -128,6 +149,14 @@ pub enum Op {
     RemoveInstance(InstanceId),
     /// Sets the role policy: every managed account gets the next revision.
     SetRoles(InstanceId, RolePolicy),
+    /// Sets how an instance treats its accounts.
+    SetPolicy(InstanceId, InstancePolicy),
+    /// Forgets a finished task; [`StoreError::NotFound`] if there is none of that number.
+    ForgetTask(TaskId),
+    /// Counts a failure.
+    Strike(Strike),
+    /// Forgets the failures of a scope.
+    ClearStrikes(String),
     /// Sets whether changes are taken.
     SetState(InstanceId, InstanceState),
     /// Sets name or region.
@@ -185,6 +214,9 @@ pub trait Store: Send + Sync {
     /// Tasks, newest first.
     async fn tasks(&self, query: &TaskQuery) -> Result<Rows<Task>, StoreError>;
 
+    /// The failures of a scope.
+    async fn strikes(&self, scope: &str) -> Result<Strikes, StoreError>;
+
     /// A key, also a revoked one.
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError>;
 
@@ -216,6 +248,17 @@ pub trait Fleet: Send + Sync {
 
     /// The instance as seen now.
     async fn sight(&self, id: &InstanceId) -> Result<Option<InstanceSight>, StoreError>;
+
+    /// The command categories that the servers of an instance know, or the commands of one.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] if no node answers; [`Refusal::ParameterInvalid`] for a category
+    /// that they do not know.
+    async fn acl_words(
+        &self,
+        id: &InstanceId,
+        category: Option<&str>,
+    ) -> Result<Vec<String>, Refusal>;
 
     /// Looks at the nodes of an instance that may not be registered yet: reachability, rights of
     /// the login, persistence, dangers.

@@ -2,7 +2,9 @@
 
 use crate::access::Action;
 use crate::clock::Timestamp;
-use crate::ids::{InstanceId, TaskId};
+use crate::ids::{InstanceId, KeyId, TaskId};
+use crate::instance::{InstanceState, Topology};
+use crate::task::{TaskKind, TaskState};
 
 /// A slice of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,16 @@ pub struct InstanceQuery {
     pub region: Option<String>,
     /// With this within the name or the identity.
     pub search: Option<String>,
+    /// With exactly this name.
+    pub name: Option<String>,
+    /// With this within the name.
+    pub name_part: Option<String>,
+    /// In one of these states; empty means any.
+    pub states: Vec<InstanceState>,
+    /// Built in one of these ways; empty means any.
+    pub topologies: Vec<Topology>,
+    /// By age, youngest first; otherwise by identity.
+    pub newest_first: bool,
     /// Only these may be seen at all; `None` means all (filled in by the service from the
     /// caller's scope, never by a dialect).
     pub visible: Option<Vec<InstanceId>>,
@@ -68,6 +80,11 @@ impl Default for InstanceQuery {
             ids: Vec::new(),
             region: None,
             search: None,
+            name: None,
+            name_part: None,
+            states: Vec::new(),
+            topologies: Vec::new(),
+            newest_first: false,
             visible: None,
             page: Page::ALL,
         }
@@ -85,6 +102,14 @@ pub struct TaskQuery {
     pub from: Option<Timestamp>,
     /// Begun before.
     pub until: Option<Timestamp>,
+    /// Of one of these kinds; empty means any.
+    pub kinds: Vec<TaskKind>,
+    /// In one of these states; empty means any.
+    pub states: Vec<TaskState>,
+    /// Asked by one of these keys; empty means any.
+    pub by: Vec<KeyId>,
+    /// Of an instance of exactly this name for people.
+    pub instance_name: Option<String>,
     /// As in [`InstanceQuery::visible`].
     pub visible: Option<Vec<InstanceId>>,
     /// Which slice.
@@ -98,6 +123,10 @@ impl Default for TaskQuery {
             instance: None,
             from: None,
             until: None,
+            kinds: Vec::new(),
+            states: Vec::new(),
+            by: Vec::new(),
+            instance_name: None,
             visible: None,
             page: Page::ALL,
         }
@@ -117,6 +146,14 @@ pub enum Query {
     Regions,
     /// Tasks.
     Tasks(TaskQuery),
+    /// One task. No match is a refusal.
+    Task(TaskId),
+    /// The command categories that an instance's servers know, or the commands of one of them.
+    AclWords(InstanceId, Option<String>),
+    /// Who the caller is.
+    Caller,
+    /// A token that stands for the caller's key for a day.
+    IssueToken,
     /// Something that the vendor has and claviger knows to be empty, on this instance if given:
     /// answered without looking.
     Nothing,
@@ -126,10 +163,14 @@ impl Query {
     /// What permission it needs.
     pub fn action(&self) -> Action {
         match self {
-            Query::Accounts(_) | Query::Tasks(_) => Action::ReadAccounts,
-            Query::Instances(_) | Query::Instance(_) | Query::Regions | Query::Nothing => {
-                Action::ReadInstances
-            }
+            Query::Accounts(_) | Query::Tasks(_) | Query::Task(_) => Action::ReadAccounts,
+            Query::Instances(_)
+            | Query::Instance(_)
+            | Query::AclWords(..)
+            | Query::Regions
+            | Query::Caller
+            | Query::IssueToken
+            | Query::Nothing => Action::ReadInstances,
         }
     }
 
@@ -137,9 +178,14 @@ impl Query {
     pub fn instance(&self) -> Option<&InstanceId> {
         match self {
             Query::Accounts(q) => Some(&q.instance),
-            Query::Instance(id) => Some(id),
+            Query::Instance(id) | Query::AclWords(id, _) => Some(id),
             Query::Tasks(q) => q.instance.as_ref(),
-            Query::Instances(_) | Query::Regions | Query::Nothing => None,
+            Query::Instances(_)
+            | Query::Task(_)
+            | Query::Regions
+            | Query::Caller
+            | Query::IssueToken
+            | Query::Nothing => None,
         }
     }
 }

@@ -45,6 +45,25 @@ pub enum Refusal {
         why: Why,
     },
 
+    /// A parameter that the operation does not have.
+    #[error("the operation has no such parameter")]
+    ParameterUnknown {
+        /// As the caller spelled it, bounded by the dialect.
+        name: String,
+    },
+    /// A body where one is needed is empty.
+    #[error("the request has no body")]
+    BodyEmpty,
+    /// A path that leads nowhere.
+    #[error("no such path")]
+    PathUnknown,
+    /// Another product than the one that is served.
+    #[error("no such service")]
+    ServiceUnknown,
+    /// Not a region.
+    #[error("no such region")]
+    RegionUnknown,
+
     // --- who asks ------------------------------------------------------------------------
     /// No credentials at all.
     #[error("the request is not signed")]
@@ -52,6 +71,12 @@ pub enum Refusal {
     /// The signature's own fields are malformed or incomplete.
     #[error("the signature is malformed: {0}")]
     SignatureMalformed(Why),
+    /// The scope of the credential is malformed or not the one that is served.
+    #[error("the credential's scope is not valid: {0}")]
+    CredentialMalformed(Why),
+    /// Everything is there but the signature itself.
+    #[error("the signature is missing")]
+    SignatureMissing,
     /// A signature method that is not offered.
     #[error("this signature method is not supported")]
     SignatureMethodUnsupported,
@@ -80,6 +105,15 @@ pub enum Refusal {
     /// A temporary credential's token where none is accepted, or a bad one.
     #[error("the security token is not valid")]
     TokenInvalid,
+    /// A token that is past its time.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// The key made too many bad signatures and is locked for a while.
+    #[error("the access key is locked after too many bad signatures")]
+    KeyLocked,
+    /// The project that is named is not the caller's.
+    #[error("the project is not the caller's")]
+    ProjectForeign,
     /// The caller may not do this.
     #[error("the key's role or scope does not permit this")]
     NotPermitted {
@@ -87,13 +121,25 @@ pub enum Refusal {
         action: Action,
     },
     /// Too many requests of this key.
-    #[error("too many requests")]
-    Throttled,
+    #[error("too many requests: {limit} a second are allowed")]
+    Throttled {
+        /// How many a second are allowed; 0 if that is not the reason.
+        limit: u32,
+    },
 
     // --- what is asked -------------------------------------------------------------------
     /// No such instance.
     #[error("no such instance")]
     InstanceNotFound,
+    /// Not the form of an instance's identity.
+    #[error("the instance's identity is malformed")]
+    InstanceIdMalformed,
+    /// No such task.
+    #[error("no such task")]
+    TaskNotFound,
+    /// The task is still running.
+    #[error("the task is still running")]
+    TaskRunning,
     /// The instance takes no changes now.
     #[error("the instance is not running")]
     InstanceNotRunning,
@@ -120,7 +166,28 @@ pub enum Refusal {
     PasswordInvalid,
     /// The old password is wrong.
     #[error("the old password is wrong")]
-    OldPasswordWrong,
+    OldPasswordWrong {
+        /// Tries that are left before it is locked; `None` where nothing is counted.
+        tries_left: Option<u32>,
+    },
+    /// Too many wrong old passwords: locked for a while.
+    #[error("locked after too many wrong passwords, for {minutes} minutes")]
+    PasswordLocked {
+        /// Whole minutes that are left, rounded up.
+        minutes: u32,
+    },
+    /// The new password is the one that it has.
+    #[error("the new password is the current one")]
+    PasswordUnchanged,
+    /// A password is needed and none is given or known.
+    #[error("a password is needed")]
+    PasswordNeeded,
+    /// Connections without a password are not allowed here.
+    #[error("the account cannot be without a password")]
+    PasswordFreeDenied,
+    /// Only the default account can be without a password.
+    #[error("only the default account can be without a password")]
+    PasswordFreeCustom,
     /// The description is not of the vendor's form.
     #[error("the description is not valid")]
     DescriptionInvalid,
@@ -130,6 +197,15 @@ pub enum Refusal {
     /// Not one of the vendor's routing policies.
     #[error("the read policy is not valid")]
     RoutingInvalid,
+    /// Replicas serve no reads here.
+    #[error("replicas serve no reads on this instance")]
+    ReplicaReadsOff,
+    /// Some account's reads are served by replicas.
+    #[error("an account's reads are served by replicas")]
+    ReplicaReadsUsed,
+    /// A policy's numbers are out of their limits.
+    #[error("the policy is not valid")]
+    PolicyInvalid,
     /// The default account cannot be deleted or given other rights.
     #[error("the default account cannot be deleted, nor its privilege changed")]
     DefaultProtected,
@@ -166,6 +242,27 @@ impl Refusal {
             Refusal::VersionUnknown => "VersionUnknown",
             Refusal::ParameterMissing { .. } => "ParameterMissing",
             Refusal::ParameterInvalid { .. } => "ParameterInvalid",
+            Refusal::ParameterUnknown { .. } => "ParameterUnknown",
+            Refusal::BodyEmpty => "BodyEmpty",
+            Refusal::PathUnknown => "PathUnknown",
+            Refusal::ServiceUnknown => "ServiceUnknown",
+            Refusal::RegionUnknown => "RegionUnknown",
+            Refusal::CredentialMalformed(_) => "CredentialMalformed",
+            Refusal::SignatureMissing => "SignatureMissing",
+            Refusal::TokenExpired => "TokenExpired",
+            Refusal::KeyLocked => "KeyLocked",
+            Refusal::ProjectForeign => "ProjectForeign",
+            Refusal::InstanceIdMalformed => "InstanceIdMalformed",
+            Refusal::TaskNotFound => "TaskNotFound",
+            Refusal::TaskRunning => "TaskRunning",
+            Refusal::PasswordLocked { .. } => "PasswordLocked",
+            Refusal::PasswordUnchanged => "PasswordUnchanged",
+            Refusal::PasswordNeeded => "PasswordNeeded",
+            Refusal::PasswordFreeDenied => "PasswordFreeDenied",
+            Refusal::PasswordFreeCustom => "PasswordFreeCustom",
+            Refusal::ReplicaReadsOff => "ReplicaReadsOff",
+            Refusal::ReplicaReadsUsed => "ReplicaReadsUsed",
+            Refusal::PolicyInvalid => "PolicyInvalid",
             Refusal::Unsigned => "Unsigned",
             Refusal::SignatureMalformed(_) => "SignatureMalformed",
             Refusal::SignatureMethodUnsupported => "SignatureMethodUnsupported",
@@ -177,7 +274,7 @@ impl Refusal {
             Refusal::NonceUsed => "NonceUsed",
             Refusal::TokenInvalid => "TokenInvalid",
             Refusal::NotPermitted { .. } => "NotPermitted",
-            Refusal::Throttled => "Throttled",
+            Refusal::Throttled { .. } => "Throttled",
             Refusal::InstanceNotFound => "InstanceNotFound",
             Refusal::InstanceNotRunning => "InstanceNotRunning",
             Refusal::EngineTooOld => "EngineTooOld",
@@ -187,7 +284,7 @@ impl Refusal {
             Refusal::NameUnmanaged => "NameUnmanaged",
             Refusal::AccountNotFound => "AccountNotFound",
             Refusal::PasswordInvalid => "PasswordInvalid",
-            Refusal::OldPasswordWrong => "OldPasswordWrong",
+            Refusal::OldPasswordWrong { .. } => "OldPasswordWrong",
             Refusal::DescriptionInvalid => "DescriptionInvalid",
             Refusal::PrivilegeInvalid => "PrivilegeInvalid",
             Refusal::RoutingInvalid => "RoutingInvalid",

@@ -1,7 +1,7 @@
 //! Long-running work: one task for each accepted change, done when every node has confirmed.
 
 use crate::clock::Timestamp;
-use crate::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, TaskId};
+use crate::ids::{AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId};
 use serde::{Deserialize, Serialize};
 
 /// What was asked.
@@ -14,6 +14,8 @@ pub enum TaskKind {
     ModifyAccount,
     /// An account's password.
     ChangePassword,
+    /// The default account takes no password any more, or one again.
+    SwitchPasswordFree,
     /// An account's end.
     DeleteAccount,
     /// The instance's role policy, on all accounts.
@@ -55,4 +57,18 @@ pub struct Task {
     pub created_at: Timestamp,
     /// When the last node confirmed.
     pub finished_at: Option<Timestamp>,
+}
+
+/// A task as a caller may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// The task.
+    #[serde(flatten)]
+    pub task: Task,
+    /// The nodes that have not confirmed yet, while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_on: Vec<NodeAddress>,
+    /// Why they have not, in plain words, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

@@ -59,17 +59,35 @@ impl Shape {
     }
 }
 
+/// How a caller proves to be the holder of a key.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// By a signature, which [`Dialect::verify`] checks.
+    Signature,
+    /// By the secret half itself, as where a token is asked for.
+    Secret(Secret),
+    /// By a token that this service issued ([`claviger_core::outcome::IssuedToken`]).
+    Bearer(Secret),
+}
+
 /// What a request says of itself before it is believed.
 #[derive(Clone, Debug)]
 pub struct Envelope {
-    /// The action, one that the dialect knows.
+    /// The action, one that the dialect knows; `unknown` if its vendor judges that only after
+    /// the signature, in [`Dialect::decode`].
     pub action: &'static str,
-    /// The key that is claimed.
+    /// The key that is claimed; empty if the proof itself names it.
     pub key: KeyId,
-    /// The claimed time of signing.
-    pub signed_at: Timestamp,
-    /// Seconds that `signed_at` may lie in the past or the future.
-    pub skew_s_max: u32,
+    /// How the caller proves to be its holder.
+    pub proof: Proof,
+    /// The claimed time of signing; `None` if the proof has none.
+    pub signed_at: Option<Timestamp>,
+    /// Seconds that `signed_at` may lie in the past.
+    pub age_s_max: u32,
+    /// Seconds that `signed_at` may lie in the future.
+    pub lead_s_max: u32,
+    /// The project that is named, if the dialect has projects: it must be the caller's own.
+    pub project: Option<String>,
     /// The nonce, if the dialect refuses repeated ones, and for how many seconds it does.
     pub nonce: Option<(String, u32)>,
     /// The token of a temporary credential, if one was sent.

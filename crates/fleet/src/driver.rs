@@ -13,6 +13,7 @@ use claviger_core::ids::{AccountName, InstanceId};
 use claviger_core::instance::Instance;
 use claviger_core::ports::{self, CheckReport, Clock, Store, StoreError};
 use claviger_core::query::InstanceQuery;
+use claviger_core::refusal::Refusal;
 use claviger_core::sight::InstanceSight;
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
@@ -211,6 +212,10 @@ impl ports::Fleet for Fleet {
             self.0.context.store.nodes(id).await?
         };
         Ok(Some(self.0.context.board.sight(&held, &records)))
+    }
+
+    async fn acl_words(&self, _: &InstanceId, _: Option<&str>) -> Result<Vec<String>, Refusal> {
+        Err(Refusal::Unavailable)
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

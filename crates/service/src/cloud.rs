@@ -2,17 +2,20 @@
 
 use crate::execute::Call;
 use crate::keyring::{self, Lookup};
+use crate::lockout::signature_scope;
 use crate::replay::{self, Verdict};
-use crate::{Origin, Service};
+use crate::{Origin, Service, tokens};
 use claviger_core::access::{Principal, authorize};
 use claviger_core::clock::Timestamp;
 use claviger_core::command::Ask;
 use claviger_core::ids::{KeyId, RequestId};
-use claviger_core::outcome::Answer;
+use claviger_core::outcome::{Answer, IssuedToken};
 use claviger_core::ports::NonceMark;
+use claviger_core::query::Query;
 use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
 use claviger_dialects::raw::{RawAnswer, RawRequest};
-use claviger_dialects::{Dialect, Envelope};
+use claviger_dialects::{Dialect, Envelope, Proof};
 
 /// An answered call, with what the logs and the metrics want to know of it.
 #[derive(Clone, Debug)]
@@ -29,6 +32,12 @@ pub struct Served {
     pub code: &'static str,
     /// The key that signed, once its signature was verified.
     pub key: Option<KeyId>,
+}
+
+/// A caller whose proof was good.
+struct Caller {
+    principal: Principal,
+    secret: Secret,
 }
 
 /// What became known of a call on the way.
@@ -78,44 +87,71 @@ impl Service {
     ) -> Result<Answer, Refusal> {
         let envelope = dialect.open(raw)?;
         trace.action = Some(envelope.action);
-        let (principal, nonce) = self.authenticate(dialect, raw, &envelope)?;
-        trace.key = Some(principal.key.clone());
-        if !self.admit(&principal.key) {
-            return Err(Refusal::Throttled);
-        }
-        let ask = dialect.decode(&envelope)?;
-        let (action, instance) = (ask.action(), ask.instance().cloned());
         let request_id = request_id.to_string();
+        let (caller, nonce) = self
+            .authenticate(dialect, raw, &envelope, &request_id)
+            .await?;
+        let principal = caller.principal;
+        trace.key = Some(principal.key.clone());
+        self.admit(&principal.key)?;
+        let ask = dialect.decode(&envelope)?;
+        self.admit_action(dialect.rules(), envelope.action, &principal.key)?;
+        let (action, instance) = (ask.action(), ask.instance().cloned());
+        let call = Call {
+            request_id,
+            dialect: dialect.name(),
+            action: envelope.action.to_owned(),
+            source: origin.peer.to_string(),
+            nonce,
+        };
         match ask {
+            Ask::Query(Query::IssueToken) => Ok(self.issue_token(&principal.key, &caller.secret)),
             Ask::Query(query) => {
                 let query = authorize(&principal, action, instance.as_ref(), query)?;
-                self.answer(query, &request_id).await
+                self.answer(query, &call.request_id).await
             }
             Ask::Command { command, token } => {
                 let command = authorize(&principal, action, instance.as_ref(), command)?;
-                let call = Call {
-                    request_id,
-                    dialect: dialect.name(),
-                    action: envelope.action.to_owned(),
-                    source: origin.peer.to_string(),
-                    nonce,
-                };
                 let changed = self.execute(command, token, dialect.rules(), &call).await?;
                 Ok(Answer::Changed(changed))
+            }
+            Ask::Policy { instance, change } => {
+                let change = authorize(&principal, action, Some(&instance), change)?;
+                let view = self.change_policy(&instance, change, &call).await?;
+                Ok(Answer::PolicyChanged(Box::new(view)))
+            }
+            Ask::ForgetTask { task, instance } => {
+                let found = self.find_task(&principal, task, &call.request_id).await?;
+                if instance.is_some_and(|id| id != found.task.instance) {
+                    return Err(Refusal::TaskNotFound);
+                }
+                let task = authorize(&principal, action, Some(&found.task.instance), task)?;
+                self.forget_task(task, &call).await?;
+                Ok(Answer::TaskForgotten)
             }
         }
     }
 
-    /// Key, freshness, signature, nonce, in this order; a nonce is remembered only once the
+    /// Key, freshness, proof, project, nonce, in this order; a nonce is remembered only once the
     /// signature is known to be good, else anyone could burn it.
-    fn authenticate(
+    async fn authenticate(
         &self,
         dialect: &'static dyn Dialect,
         raw: &RawRequest,
         envelope: &Envelope,
-    ) -> Result<(Principal, Option<NonceMark>), Refusal> {
-        let key = match self.keys.look_up(&envelope.key) {
+        request_id: &str,
+    ) -> Result<(Caller, Option<NonceMark>), Refusal> {
+        let claimed = match &envelope.proof {
+            Proof::Bearer(token) => Some(tokens::read(token)?),
+            Proof::Signature | Proof::Secret(_) => None,
+        };
+        let id = claimed.as_ref().map_or(&envelope.key, |c| c.key());
+        let key = match self.keys.look_up(id) {
             Lookup::Live(key) => key,
+            // A token is no better than one that never was, once its key is gone.
+            Lookup::Revoked | Lookup::Unknown if claimed.is_some() => {
+                return Err(Refusal::TokenInvalid);
+            }
             Lookup::Revoked => return Err(Refusal::KeyRevoked),
             Lookup::Unknown => return Err(Refusal::KeyUnknown),
         };
@@ -124,15 +160,61 @@ impl Service {
             return Err(Refusal::TokenInvalid);
         }
         let now = self.now();
-        if now.distance_ms(envelope.signed_at) > u64::from(envelope.skew_s_max) * 1000 {
-            return Err(Refusal::TimestampExpired);
+        if let Some(signed_at) = envelope.signed_at {
+            let age_ms = now.as_millis().saturating_sub(signed_at.as_millis());
+            let fresh = age_ms <= i64::from(envelope.age_s_max) * 1000
+                && -age_ms <= i64::from(envelope.lead_s_max) * 1000;
+            if !fresh {
+                return Err(Refusal::TimestampExpired);
+            }
         }
-        dialect.verify(raw, envelope, &key.secret)?;
+        let lockout = dialect.rules().signature_lockout;
+        let lockout = lockout.map(|rule| (signature_scope(dialect.name(), &key.id), rule));
+        if let Some((scope, rule)) = &lockout
+            && self.locked_ms(scope, *rule, request_id).await?.is_some()
+        {
+            return Err(Refusal::KeyLocked);
+        }
+        let proven = match (&envelope.proof, &claimed) {
+            (_, Some(token)) => token.check(&key.secret, now),
+            (Proof::Secret(secret), _) if secret.same_as(&key.secret) => Ok(()),
+            (Proof::Secret(_), _) => Err(Refusal::SignatureMismatch {
+                string_to_sign: String::new(),
+            }),
+            (Proof::Signature | Proof::Bearer(_), _) => dialect.verify(raw, envelope, &key.secret),
+        };
+        match (&proven, &lockout) {
+            (Err(Refusal::SignatureMismatch { .. }), Some((scope, rule))) => {
+                self.strike(scope, *rule, request_id).await?;
+            }
+            (Ok(()), Some((scope, _))) => self.clear_strikes(scope).await,
+            _ => {}
+        }
+        proven?;
+        if envelope
+            .project
+            .as_ref()
+            .is_some_and(|p| *p != self.project_id)
+        {
+            return Err(Refusal::ProjectForeign);
+        }
         let nonce = match &envelope.nonce {
             None => None,
             Some((nonce, seconds)) => Some(self.use_nonce(&key.id, nonce, *seconds, now)?),
         };
-        Ok((keyring::principal(&key), nonce))
+        let principal = keyring::principal(&key);
+        let secret = key.secret.clone();
+        Ok((Caller { principal, secret }, nonce))
+    }
+
+    fn issue_token(&self, key: &KeyId, secret: &Secret) -> Answer {
+        let now = self.now();
+        let (token, expires_at) = tokens::issue(key, secret, now);
+        Answer::Token(IssuedToken {
+            caller: self.caller(key),
+            token,
+            expires_at,
+        })
     }
 
     fn use_nonce(
@@ -147,7 +229,7 @@ impl Service {
         match self.replay.seen(digest, until, now) {
             Verdict::Fresh => Ok(NonceMark { digest, until }),
             Verdict::Used => Err(Refusal::NonceUsed),
-            Verdict::Full => Err(Refusal::Throttled),
+            Verdict::Full => Err(Refusal::Throttled { limit: 0 }),
         }
     }
 }

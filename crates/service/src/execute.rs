@@ -1,6 +1,6 @@
 //! A permitted change: decided and written in one transaction, then the fleet is woken.
 
-use crate::{Service, idempotency};
+use crate::{Service, idempotency, lockout};
 use claviger_core::access::{Authorized, Principal};
 use claviger_core::audit::AuditEntry;
 use claviger_core::command::Command;
@@ -62,6 +62,44 @@ impl Service {
     /// The refusal of the decision; [`Refusal::Unavailable`] or [`Refusal::Internal`] when the
     /// store failed, with nothing written.
     pub async fn execute(
+        &self,
+        ask: Authorized<Command>,
+        token: Option<String>,
+        rules: &'static Rules,
+        call: &Call,
+    ) -> Result<Changed, Refusal> {
+        let scope = lockout::password_scope(ask.value());
+        let guard = scope.zip(rules.old_password_lockout);
+        if let Some((scope, rule)) = &guard
+            && let Some(left) = self.locked_ms(scope, *rule, &call.request_id).await?
+        {
+            let minutes = lockout::minutes(left);
+            return Err(Refusal::PasswordLocked { minutes });
+        }
+        let decided = self.write(ask, token, rules, call).await;
+        let Some((scope, rule)) = guard else {
+            return decided;
+        };
+        match decided {
+            Err(Refusal::OldPasswordWrong { .. }) => {
+                match self.strike(&scope, rule, &call.request_id).await? {
+                    0 => Err(Refusal::PasswordLocked {
+                        minutes: rule.lock_s.div_ceil(60),
+                    }),
+                    left => Err(Refusal::OldPasswordWrong {
+                        tries_left: Some(left),
+                    }),
+                }
+            }
+            Ok(changed) => {
+                self.clear_strikes(&scope).await;
+                Ok(changed)
+            }
+            refused @ Err(_) => refused,
+        }
+    }
+
+    async fn write(
         &self,
         ask: Authorized<Command>,
         token: Option<String>,

@@ -1,5 +1,6 @@
 //! The fingerprint of a command: the same token with other parameters is refused by it.
 
+use claviger_core::clock::Timestamp;
 use claviger_core::command::{Asked, Command, Target};
 use claviger_core::privilege::{Privilege, Routing};
 use sha2::{Digest, Sha256};
@@ -19,6 +20,7 @@ pub(crate) fn fingerprint(command: &Command) -> [u8; 32] {
             print.privilege(Some(c.privilege));
             print.routing(Some(c.routing));
             print.option(c.description.as_deref());
+            print.time(c.expires_at);
         }
         Command::Modify(c) => {
             print.text("modify");
@@ -34,6 +36,10 @@ pub(crate) fn fingerprint(command: &Command) -> [u8; 32] {
                     .and_then(|p| p.old.as_ref())
                     .map(|old| old.expose()),
             );
+            print.flag(c.password_free);
+            print.flag(c.enabled);
+            print.flag(c.expires_at.map(|end| end.is_some()));
+            print.time(c.expires_at.flatten());
         }
         Command::Delete(c) => {
             print.text("delete");
@@ -58,6 +64,14 @@ impl Print {
         self.text(text.unwrap_or_default());
     }
 
+    fn flag(&mut self, flag: Option<bool>) {
+        self.option(flag.map(|flag| if flag { "true" } else { "false" }));
+    }
+
+    fn time(&mut self, time: Option<Timestamp>) {
+        self.option(time.map(|time| time.as_millis().to_string()).as_deref());
+    }
+
     fn target(&mut self, target: &Target) {
         match target {
             Target::Name(name) => self.option(Some(name)),
@@ -68,7 +82,7 @@ impl Print {
 
     fn privilege(&mut self, asked: Option<Asked<Privilege>>) {
         self.option(match asked {
-            Some(Asked::Known(privilege)) => Some(privilege.as_str()),
+            Some(Asked::Known(ref privilege)) => Some(privilege.as_str()),
             Some(Asked::Unknown) => Some("?"),
             None => None,
         });
@@ -103,6 +117,7 @@ mod tests {
             privilege: Asked::Known(Privilege::ReadOnly),
             routing: Asked::Known(Routing::PRIMARY),
             description: description.map(str::to_owned),
+            expires_at: None,
         })
     }
 

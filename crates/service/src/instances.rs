@@ -10,6 +10,7 @@ use claviger_core::instance::{
     RolePolicy, RoleProfile, TopologyChoice,
 };
 use claviger_core::outcome::Answer;
+use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{CheckReport, Observed, Op};
 use claviger_core::query::{InstanceQuery, Query, Rows};
 use claviger_core::refusal::Refusal;
@@ -298,6 +299,10 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
         login,
         default_password: None,
         roles: new.roles,
+        policy: InstancePolicy::default(),
+        primaries: 0,
+        replicas: 0,
+        password_free: false,
         state: InstanceState::Registering,
         engine: None,
         observed_topology: None,
@@ -404,6 +409,7 @@ fn set_ops(held: &Instance, set: SetInstance) -> Result<(Vec<Op>, String), Strin
             .disabled_commands
             .unwrap_or_else(|| held.roles.disabled_commands.clone()),
         administrator: set.administrator.unwrap_or(held.roles.administrator),
+        custom: held.roles.custom.clone(),
     };
     disabled_ok(&roles.disabled_commands)?;
     if roles != held.roles {

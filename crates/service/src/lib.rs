@@ -10,17 +10,24 @@ pub mod execute;
 mod idempotency;
 pub mod instances;
 mod keyring;
+mod lockout;
 pub mod native;
 pub mod native_reads;
 pub mod native_rules;
+mod policy;
 pub mod query;
 mod replay;
+mod tasks;
 mod throttle;
+mod tokens;
 
 use claviger_core::access::{AccessKey, Principal};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{KeyId, RequestId};
+use claviger_core::outcome::Caller;
 use claviger_core::ports::{Clock, Entropy, Fleet, Store, StoreError};
+use claviger_core::refusal::Refusal;
+use claviger_core::rules::Rules;
 use claviger_core::secret::Secret;
 use keyring::{KeyRing, Lookup};
 use replay::ReplayWindow;
@@ -54,6 +61,9 @@ pub struct Parts {
 pub struct Settings {
     /// Requests per second that one key may make; 0 means no bound.
     pub requests_per_second_max: u32,
+    /// Requests per second that one key may make of one action; 0 means no bound, `None` what
+    /// each vendor says.
+    pub requests_per_action_max: Option<u32>,
 }
 
 /// The service.
@@ -65,6 +75,7 @@ pub struct Service {
     keys: KeyRing,
     replay: ReplayWindow,
     throttle: Throttle,
+    settings: Settings,
     project_id: String,
 }
 
@@ -99,7 +110,8 @@ impl Service {
             entropy,
             keys,
             replay: ReplayWindow::default(),
-            throttle: Throttle::new(settings.requests_per_second_max),
+            throttle: Throttle::default(),
+            settings,
             project_id,
         })
     }
@@ -137,8 +149,34 @@ impl Service {
         self.replay.seen(digest, until, self.now()) != replay::Verdict::Fresh
     }
 
-    /// Counts a request of this key; false if it is one too many in this second.
-    pub fn admit(&self, key: &KeyId) -> bool {
-        self.throttle.admit(key, self.now())
+    /// Counts a request of this key.
+    ///
+    /// # Errors
+    /// [`Refusal::Throttled`] if it is one too many in this second.
+    pub fn admit(&self, key: &KeyId) -> Result<(), Refusal> {
+        let limit = self.settings.requests_per_second_max;
+        self.throttle.admit(key.as_str(), limit, self.now())
+    }
+
+    /// Counts a request of this key for one action.
+    ///
+    /// # Errors
+    /// As [`Service::admit`].
+    fn admit_action(&self, rules: &Rules, action: &str, key: &KeyId) -> Result<(), Refusal> {
+        let limit = match self.settings.requests_per_action_max {
+            Some(limit) => limit,
+            None => rules.per_action_max.unwrap_or(0),
+        };
+        let scope = format!("{action}/{key}");
+        self.throttle.admit(&scope, limit, self.now())
+    }
+
+    /// The caller, as a cloud's identity service tells it.
+    fn caller(&self, key: &KeyId) -> Caller {
+        Caller {
+            key: key.clone(),
+            project: self.project_id.clone(),
+            now: self.now(),
+        }
     }
 }

@@ -113,6 +113,10 @@ fn refusal_status(refusal: &Refusal) -> u16 {
         Refusal::MethodUnsupported => 405,
         Refusal::TooLarge { .. } => 413,
         Refusal::Unsigned
+        | Refusal::CredentialMalformed(_)
+        | Refusal::SignatureMissing
+        | Refusal::TokenExpired
+        | Refusal::KeyLocked
         | Refusal::SignatureMalformed(_)
         | Refusal::SignatureMethodUnsupported
         | Refusal::KeyUnknown
@@ -122,17 +126,34 @@ fn refusal_status(refusal: &Refusal) -> u16 {
         | Refusal::TimestampExpired
         | Refusal::NonceUsed
         | Refusal::TokenInvalid => 401,
-        Refusal::NotPermitted { .. } => 403,
-        Refusal::Throttled => 429,
-        Refusal::ActionUnknown | Refusal::InstanceNotFound | Refusal::AccountNotFound => 404,
+        Refusal::NotPermitted { .. } | Refusal::ProjectForeign => 403,
+        Refusal::Throttled { .. } | Refusal::PasswordLocked { .. } => 429,
+        Refusal::ActionUnknown
+        | Refusal::PathUnknown
+        | Refusal::ServiceUnknown
+        | Refusal::TaskNotFound
+        | Refusal::InstanceNotFound
+        | Refusal::AccountNotFound => 404,
         Refusal::InstanceNotRunning
         | Refusal::AccountExists
         | Refusal::NameUnmanaged
         | Refusal::AccountBusy
         | Refusal::TokenReused
         | Refusal::DefaultProtected
+        | Refusal::TaskRunning
+        | Refusal::ReplicaReadsOff
+        | Refusal::ReplicaReadsUsed
+        | Refusal::PasswordFreeDenied
         | Refusal::QuotaExceeded { .. } => 409,
         Refusal::Malformed(_)
+        | Refusal::ParameterUnknown { .. }
+        | Refusal::BodyEmpty
+        | Refusal::RegionUnknown
+        | Refusal::InstanceIdMalformed
+        | Refusal::PasswordUnchanged
+        | Refusal::PasswordNeeded
+        | Refusal::PasswordFreeCustom
+        | Refusal::PolicyInvalid
         | Refusal::VersionUnknown
         | Refusal::ParameterMissing { .. }
         | Refusal::ParameterInvalid { .. }
@@ -140,7 +161,7 @@ fn refusal_status(refusal: &Refusal) -> u16 {
         | Refusal::NotSupported(_)
         | Refusal::NameInvalid
         | Refusal::PasswordInvalid
-        | Refusal::OldPasswordWrong
+        | Refusal::OldPasswordWrong { .. }
         | Refusal::DescriptionInvalid
         | Refusal::PrivilegeInvalid
         | Refusal::RoutingInvalid => 400,
@@ -331,6 +352,7 @@ impl Service {
             privilege: asked_privilege(privilege),
             routing: Asked::Known(Routing::PRIMARY),
             description: new.description,
+            expires_at: None,
         });
         self.native_change(cx, "account.create", command, new.client_token)
             .await
@@ -348,12 +370,10 @@ impl Service {
         modify: ModifyNative,
     ) -> Result<Changed, NativeError> {
         let command = Command::Modify(ModifyAccount {
-            instance: instance.clone(),
-            target: target(name),
             privilege: modify.privilege.as_deref().map(asked_privilege),
-            routing: None,
             description: modify.description,
             password: modify.password.map(|new| PasswordChange { old: None, new }),
+            ..ModifyAccount::of(instance.clone(), target(name))
         });
         self.native_change(cx, "account.modify", command, None)
             .await

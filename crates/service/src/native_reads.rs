@@ -9,7 +9,7 @@ use claviger_core::outcome::Answer;
 use claviger_core::query::{InstanceQuery, Page, Query, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::sight::InstanceSight;
-use claviger_core::task::Task;
+use claviger_core::task::TaskView;
 use serde::{Deserialize, Serialize};
 
 /// What this installation is.
@@ -70,7 +70,7 @@ impl Service {
         &self,
         cx: &NativeContext,
         query: TaskQuery,
-    ) -> Result<Rows<Task>, NativeError> {
+    ) -> Result<Rows<TaskView>, NativeError> {
         match self.native_query(cx, Query::Tasks(query)).await? {
             Answer::Tasks(rows) => Ok(rows),
             _ => Err(Refusal::Internal.into()),
@@ -81,7 +81,7 @@ impl Service {
     ///
     /// # Errors
     /// Permission, an unknown task, or the store.
-    pub async fn task(&self, cx: &NativeContext, id: TaskId) -> Result<Task, NativeError> {
+    pub async fn task(&self, cx: &NativeContext, id: TaskId) -> Result<TaskView, NativeError> {
         let query = TaskQuery {
             id: Some(id),
             ..TaskQuery::default()

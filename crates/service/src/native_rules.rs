@@ -11,10 +11,15 @@ const QUOTA: u32 = 1_000;
 pub static RULES: Rules = Rules {
     order: &Check::ALL,
     name_ok,
-    password_ok,
+    password_ok: |asked| password_ok(asked.password),
+    password_must_change: false,
     description_ok,
-    privileges: &Privilege::ALL,
+    privileges: &Privilege::BUILT_IN,
+    custom_roles: true,
     quota: QUOTA,
+    per_action_max: None,
+    old_password_lockout: None,
+    signature_lockout: None,
 };
 
 /// 1 to 100 of letters, digits, `_`, `-`, `.`, beginning with a letter or digit; not the

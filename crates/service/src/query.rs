@@ -20,7 +20,8 @@ impl Service {
         query: Authorized<Query>,
         request_id: &str,
     ) -> Result<Answer, Refusal> {
-        let visible = visible_to(&query.principal().scope);
+        let principal = query.principal().clone();
+        let visible = visible_to(&principal.scope);
         match query.into_value() {
             Query::Accounts(query) => {
                 let rows = self.account_rows(&query, request_id).await?;
@@ -60,11 +61,22 @@ impl Service {
             }
             Query::Tasks(query) => {
                 let query = TaskQuery { visible, ..query };
-                let tasks = self.store.tasks(&query).await;
-                Ok(Answer::Tasks(
-                    tasks.map_err(|failure| store_refusal(&failure, request_id))?,
-                ))
+                Ok(Answer::Tasks(self.task_rows(&query, request_id).await?))
             }
+            Query::Task(id) => {
+                let task = self.find_task(&principal, id, request_id).await?;
+                Ok(Answer::Task(Box::new(task)))
+            }
+            Query::AclWords(id, category) => {
+                let held = self.store.viewed(&id).await;
+                let held = held.map_err(|failure| store_refusal(&failure, request_id))?;
+                held.ok_or(Refusal::InstanceNotFound)?;
+                let words = self.fleet.acl_words(&id, category.as_deref()).await?;
+                Ok(Answer::AclWords(words))
+            }
+            Query::Caller => Ok(Answer::Caller(self.caller(&principal.key))),
+            // It needs the caller's secret, which only the entrance has.
+            Query::IssueToken => Err(Refusal::NotSupported("a token for a token")),
             Query::Nothing => Ok(Answer::Nothing),
         }
     }

@@ -1,15 +1,16 @@
-//! A bound on the requests of each key: a bucket that refills by the second.
+//! A bound on the requests of each key, and of each action of a key: buckets that refill by the
+//! second.
 //!
-//! Only verified keys are counted, so the table is as small as the list of keys.
+//! Only verified keys and known actions are counted, so the table is as small as their lists.
 
 use claviger_core::clock::Timestamp;
-use claviger_core::ids::KeyId;
+use claviger_core::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+#[derive(Default)]
 pub(crate) struct Throttle {
-    per_second: u32,
-    buckets: Mutex<HashMap<KeyId, Bucket>>,
+    buckets: Mutex<HashMap<Box<str>, Bucket>>,
 }
 
 struct Bucket {
@@ -19,42 +20,42 @@ struct Bucket {
 }
 
 impl Throttle {
-    /// `per_second` requests a second and key, as many at once; 0 means no bound.
-    pub(crate) fn new(per_second: u32) -> Self {
-        Self {
-            per_second,
-            buckets: Mutex::new(HashMap::new()),
+    /// `per_second` requests a second in this scope, as many at once; 0 means no bound.
+    ///
+    /// # Errors
+    /// [`Refusal::Throttled`] if this one is too many.
+    pub(crate) fn admit(
+        &self,
+        scope: &str,
+        per_second: u32,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        if per_second == 0 {
+            return Ok(());
         }
-    }
-
-    pub(crate) fn admit(&self, key: &KeyId, now: Timestamp) -> bool {
-        if self.per_second == 0 {
-            return true;
-        }
-        let rate = i64::from(self.per_second);
+        let rate = i64::from(per_second);
         let full = rate * 1000;
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !buckets.contains_key(key) {
-            buckets.insert(
-                key.clone(),
-                Bucket {
-                    left_milli: full,
-                    filled_at: now,
-                },
-            );
+        if !buckets.contains_key(scope) {
+            let bucket = Bucket {
+                left_milli: full,
+                filled_at: now,
+            };
+            buckets.insert(scope.into(), bucket);
         }
-        let Some(bucket) = buckets.get_mut(key) else {
-            return false;
+        let refusal = Refusal::Throttled { limit: per_second };
+        let Some(bucket) = buckets.get_mut(scope) else {
+            return Err(refusal);
         };
         // A clock that went back refills nothing; it only starts anew from there.
         let passed_ms = (now.as_millis() - bucket.filled_at.as_millis()).clamp(0, 1000);
         bucket.left_milli = full.min(bucket.left_milli + passed_ms * rate);
         bucket.filled_at = now;
-        let may = bucket.left_milli >= 1000;
-        if may {
-            bucket.left_milli -= 1000;
+        if bucket.left_milli < 1000 {
+            return Err(refusal);
         }
-        may
+        bucket.left_milli -= 1000;
+        Ok(())
     }
 }
 
@@ -64,21 +65,20 @@ mod tests {
 
     #[test]
     fn refills_by_the_second() {
-        let throttle = Throttle::new(2);
-        let key = KeyId::from("k");
-        let at = Timestamp::from_millis;
-        assert!(throttle.admit(&key, at(0)) && throttle.admit(&key, at(0)));
-        assert!(!throttle.admit(&key, at(100)));
-        assert!(throttle.admit(&"other".into(), at(100)));
-        assert!(throttle.admit(&key, at(600)));
-        assert!(!throttle.admit(&key, at(601)));
-        assert!(throttle.admit(&key, at(60_000)) && throttle.admit(&key, at(60_000)));
-        assert!(!throttle.admit(&key, at(60_000)));
+        let throttle = Throttle::default();
+        let admit = |scope, ms| throttle.admit(scope, 2, Timestamp::from_millis(ms)).is_ok();
+        assert!(admit("k", 0) && admit("k", 0));
+        assert!(!admit("k", 100));
+        assert!(admit("other", 100));
+        assert!(admit("k", 600));
+        assert!(!admit("k", 601));
+        assert!(admit("k", 60_000) && admit("k", 60_000));
+        assert!(!admit("k", 60_000));
     }
 
     #[test]
     fn zero_means_no_bound() {
-        let throttle = Throttle::new(0);
-        assert!((0..1000).all(|_| throttle.admit(&"k".into(), Timestamp::default())));
+        let throttle = Throttle::default();
+        assert!((0..1000).all(|_| throttle.admit("k", 0, Timestamp::default()).is_ok()));
     }
 }

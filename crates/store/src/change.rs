@@ -171,31 +171,36 @@ pub(crate) fn put_account(
 ) -> Result<(), Fault> {
     let id = account.id.to_string();
     let place = sealed::account_password(instance.as_str(), &id);
-    let password = account
+    let digests: Vec<_> = account
         .password
-        .as_ref()
-        .map(|digest| sealed::seal_digest(&desk.sealer, place, digest))
-        .transpose()?;
+        .iter()
+        .chain(&account.more_passwords)
+        .collect();
+    let password = match digests.is_empty() {
+        true => None,
+        false => Some(sealed::seal_digests(&desk.sealer, place, &digests)?),
+    };
     let mut statement = desk.connection.prepare_cached(
         "INSERT INTO account (instance, id, name, kind, privilege, routing, description,
              sealed_password, life, replaces, created_revision, revision, confirmed, created_at,
-             password_set_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+             password_set_at, password_free, enabled, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (instance, name) DO UPDATE SET kind = excluded.kind,
              privilege = excluded.privilege, routing = excluded.routing,
              description = excluded.description, sealed_password = excluded.sealed_password,
              life = excluded.life, replaces = excluded.replaces,
              created_revision = excluded.created_revision, revision = excluded.revision,
              confirmed = excluded.confirmed, created_at = excluded.created_at,
-             password_set_at = excluded.password_set_at
+             password_set_at = excluded.password_set_at, password_free = excluded.password_free,
+             enabled = excluded.enabled, expires_at = excluded.expires_at
          WHERE account.id = excluded.id",
     )?;
-    let written = statement.execute((
+    let written = statement.execute(rusqlite::params![
         instance.as_str(),
         &id,
         account.name.as_str(),
         account.kind.word(),
-        account.privilege.word(),
+        account.privilege.as_str(),
         routing_bits(account.routing),
         &account.description,
         password,
@@ -206,7 +211,10 @@ pub(crate) fn put_account(
         number(account.confirmed),
         account.created_at.as_millis(),
         account.password_set_at.map(Timestamp::as_millis),
-    ))?;
+        account.password_free,
+        account.enabled,
+        account.expires_at.map(Timestamp::as_millis),
+    ])?;
     if written == 0 {
         return Err(StoreError::Exists.into());
     }

@@ -25,6 +25,7 @@ mod seal;
 mod sealed;
 mod settings;
 mod sqlite;
+mod strikes;
 mod views;
 mod words;
 mod writer;

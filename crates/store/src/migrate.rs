@@ -19,11 +19,18 @@ pub(crate) struct Migration {
 }
 
 /// All of them, in order.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "001-start",
-    sql: include_str!("sql/sqlite/001-start.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "001-start",
+        sql: include_str!("sql/sqlite/001-start.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "002-accounts-and-policies",
+        sql: include_str!("sql/sqlite/002-accounts-and-policies.sql"),
+    },
+];
 
 /// Marks the file as ours: `CLVG`.
 const APPLICATION_ID: i32 = 0x434C_5647;

@@ -10,12 +10,14 @@ use crate::read;
 use crate::rows::{Secrets, count, number, to_json};
 use crate::sealed;
 use crate::settings::keep_task_floor;
+use crate::strikes::{clear_strikes, put_strike};
 use crate::words::Word;
 use crate::writer::Desk;
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::audit::AuditEntry;
-use claviger_core::ids::{AccountId, AccountName, InstanceId};
+use claviger_core::ids::{AccountId, AccountName, InstanceId, TaskId};
 use claviger_core::instance::{Instance, InstanceState, RolePolicy};
+use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{Op, StoreError};
 use claviger_core::privilege::{Privilege, Routing};
 use rusqlite::Params;
@@ -43,6 +45,10 @@ pub(crate) fn apply(
                 name,
                 region,
             } => set_labels(desk, &instance, name.as_deref(), region.as_deref())?,
+            Op::SetPolicy(id, policy) => set_policy(desk, &id, &policy)?,
+            Op::ForgetTask(id) => forget_task(desk, id)?,
+            Op::Strike(strike) => put_strike(desk, &strike)?,
+            Op::ClearStrikes(scope) => clear_strikes(desk, &scope)?,
             Op::Confirm(id, what, at) => confirm(desk, &id, &what, at)?,
             Op::Observe(seen) => observe(desk, seen)?,
             Op::AddKey(key) => add_key(desk, &key)?,
@@ -74,8 +80,8 @@ fn add_instance(desk: &Desk, instance: &Instance, default_account: AccountId) ->
     let mut statement = desk.connection.prepare_cached(
         "INSERT INTO instance (id, name, region, topology, master_name, seeds, tls, login_user,
              sealed_login, former_logins, sealed_default_password, roles, state, engine,
-             observed_topology, unmanaged, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+             observed_topology, unmanaged, created_at, policy)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
     )?;
     statement.execute(rusqlite::params![
         id,
@@ -95,6 +101,7 @@ fn add_instance(desk: &Desk, instance: &Instance, default_account: AccountId) ->
         instance.observed_topology.map(Word::word),
         to_json(&unmanaged)?,
         instance.created_at.as_millis(),
+        to_json(&instance.policy)?,
     ])?;
     desk.connection
         .prepare_cached("INSERT INTO instance_head (instance, revision) VALUES (?1, ?2)")?
@@ -112,6 +119,10 @@ fn default_of(instance: &Instance, id: AccountId) -> Account {
         routing: Routing::PRIMARY,
         description: String::new(),
         password: None,
+        more_passwords: Vec::new(),
+        password_free: false,
+        enabled: true,
+        expires_at: None,
         life: Life::Live,
         replaces: false,
         created_revision: instance.revision,
@@ -147,6 +158,24 @@ fn set_roles(desk: &Desk, id: &InstanceId, roles: &RolePolicy) -> Result<(), Fau
         )?
         .execute((id.as_str(), number(revision)))?;
     Ok(())
+}
+
+fn set_policy(desk: &Desk, id: &InstanceId, policy: &InstancePolicy) -> Result<(), Fault> {
+    update_one(
+        desk,
+        "UPDATE instance SET policy = ?2 WHERE id = ?1",
+        (id.as_str(), to_json(policy)?),
+    )
+}
+
+/// Only a finished one: a running one is what tells that nodes are still behind.
+fn forget_task(desk: &Desk, id: TaskId) -> Result<(), Fault> {
+    keep_task_floor(desk)?;
+    update_one(
+        desk,
+        "DELETE FROM task WHERE id = ?1 AND state <> 'running'",
+        [id.0],
+    )
 }
 
 fn set_state(desk: &Desk, id: &InstanceId, state: InstanceState) -> Result<(), Fault> {

@@ -5,8 +5,8 @@ use crate::settings::keep_task_floor;
 use crate::writer::Desk;
 use claviger_core::clock::Timestamp;
 
-/// Finished tasks are kept for a week, milliseconds: as long as the clouds list them.
-const TASKS_KEPT_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Finished tasks are kept for thirty days, milliseconds: as long as the clouds list them.
+const TASKS_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
 /// Audit rows that are kept, the newest.
 const AUDIT_MAX: i64 = 1_000_000;
@@ -29,6 +29,12 @@ pub(crate) fn purge(desk: &Desk, now: Timestamp) -> Result<(), Fault> {
         .prepare_cached(
             "DELETE FROM nonce WHERE digest IN
                  (SELECT digest FROM nonce WHERE until <= ?1 LIMIT ?2)",
+        )?
+        .execute((now, limit))?;
+    desk.connection
+        .prepare_cached(
+            "DELETE FROM strike WHERE scope IN
+                 (SELECT scope FROM strike WHERE until <= ?1 LIMIT ?2)",
         )?
         .execute((now, limit))?;
     desk.connection

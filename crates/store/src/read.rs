@@ -6,6 +6,7 @@ use crate::rows::{
     account_columns, audit_columns, instance_columns, key_columns, node_columns, task_columns,
 };
 use crate::seal::Sealer;
+use crate::words::Word;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind};
 use claviger_core::audit::AuditEntry;
@@ -125,6 +126,16 @@ impl Filter {
         self.values.push(value.into());
     }
 
+    /// `column` is one of `words`.
+    fn one_word_of(&mut self, column: &str, words: &[&str]) -> Result<(), Fault> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        let condition = format!("{column} IN (SELECT value FROM json_each(?))");
+        self.and(&condition, rows::to_json(&words)?);
+        Ok(())
+    }
+
     /// `column` is one of `ids`: one JSON parameter, so that the statement's text stays the same
     /// however many there are.
     fn one_of(&mut self, column: &str, ids: &[InstanceId]) -> Result<(), Fault> {
@@ -185,11 +196,26 @@ pub(crate) fn instances(
         filter.and("(instr(i.name, ?) > 0 OR instr(i.id, ?) > 0)", part.clone());
         filter.values.push(part.clone().into());
     }
+    if let Some(name) = &query.name {
+        filter.and("i.name = ?", name.clone());
+    }
+    if let Some(part) = &query.name_part {
+        filter.and("instr(i.name, ?) > 0", part.clone());
+    }
+    let states: Vec<_> = query.states.iter().map(|state| state.word()).collect();
+    filter.one_word_of("i.state", &states)?;
+    let topologies: Vec<_> = query.topologies.iter().map(|t| t.word()).collect();
+    filter.one_word_of("i.observed_topology", &topologies)?;
+    let order = if query.newest_first {
+        "i.created_at DESC, i.id"
+    } else {
+        "i.id"
+    };
     filter.rows(
         connection,
         instance_columns!(),
         "instance i JOIN instance_head h ON h.instance = i.id",
-        "i.id",
+        order,
         query.page,
         |row| rows::instance(row, Secrets::Absent),
     )
@@ -231,6 +257,18 @@ pub(crate) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Rows<T
     if let Some(visible) = &query.visible {
         filter.one_of("instance", visible)?;
     }
+    if let Some(name) = &query.instance_name {
+        filter.and(
+            "instance IN (SELECT i.id FROM instance i WHERE i.name = ?)",
+            name.clone(),
+        );
+    }
+    let kinds: Vec<_> = query.kinds.iter().map(|kind| kind.word()).collect();
+    filter.one_word_of("kind", &kinds)?;
+    let states: Vec<_> = query.states.iter().map(|state| state.word()).collect();
+    filter.one_word_of("state", &states)?;
+    let by: Vec<_> = query.by.iter().map(KeyId::as_str).collect();
+    filter.one_word_of("by_key", &by)?;
     filter.rows(
         connection,
         task_columns!(),

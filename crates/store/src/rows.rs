@@ -14,6 +14,7 @@ use claviger_core::ids::{
 use claviger_core::instance::{Instance, NodeLogin};
 use claviger_core::node::NodeRecord;
 use claviger_core::password::PasswordDigest;
+use claviger_core::privilege::Privilege;
 use claviger_core::task::Task;
 use rusqlite::Row;
 use serde::Serialize;
@@ -34,7 +35,11 @@ macro_rules! instance_columns {
     () => {
         "i.id, i.name, i.region, i.topology, i.master_name, i.seeds, \
     i.tls, i.login_user, i.sealed_login, i.sealed_default_password, i.roles, i.state, i.engine, \
-    i.observed_topology, i.unmanaged, h.revision, i.created_at"
+    i.observed_topology, i.unmanaged, h.revision, i.created_at, i.policy, \
+    (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'primary'), \
+    (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'replica'), \
+    coalesce((SELECT d.password_free FROM account d \
+        WHERE d.instance = i.id AND d.name = 'default'), 0)"
     };
 }
 
@@ -43,7 +48,7 @@ macro_rules! account_columns {
     () => {
         "id, name, kind, privilege, routing, description, \
     sealed_password, life, replaces, created_revision, revision, confirmed, created_at, \
-    password_set_at"
+    password_set_at, password_free, enabled, expires_at"
     };
 }
 
@@ -182,6 +187,10 @@ pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, 
         login,
         default_password,
         roles: json(row, 10)?,
+        policy: json(row, 17)?,
+        primaries: row.get(18)?,
+        replicas: row.get(19)?,
+        password_free: row.get(20)?,
         state: word(row, 11)?,
         engine: json_or(row, 12)?,
         observed_topology: text_or(row, 13)?
@@ -200,21 +209,27 @@ pub(crate) fn account(
 ) -> Result<Account, Fault> {
     let id = text(row, 0)?;
     let account = account_id(id)?;
-    let password = match (blob(row, 6)?, secrets) {
-        (None, _) => None,
-        (Some(_), Secrets::Absent) => Some(PasswordDigest::from_bytes([0; 32])),
+    let mut passwords = match (blob(row, 6)?, secrets) {
+        (None, _) => Vec::new(),
+        (Some(_), Secrets::Absent) => vec![PasswordDigest::from_bytes([0; 32])],
         (Some(blob), Secrets::Open(sealer)) => {
-            Some(sealed::open_digest(sealer, instance, account, id, blob)?)
+            sealed::open_digests(sealer, instance, account, id, blob)?
         }
-    };
+    }
+    .into_iter();
     Ok(Account {
         id: account,
         name: AccountName::new(text(row, 1)?),
         kind: word(row, 2)?,
-        privilege: word(row, 3)?,
+        privilege: Privilege::parse(text(row, 3)?)
+            .ok_or_else(|| Fault::unreadable("a privilege"))?,
         routing: routing_of(row.get(4)?).ok_or_else(|| Fault::unreadable("a routing"))?,
         description: row.get(5)?,
-        password,
+        password: passwords.next(),
+        more_passwords: passwords.collect(),
+        password_free: row.get(14)?,
+        enabled: row.get(15)?,
+        expires_at: time_or(row, 16)?,
         life: word(row, 7)?,
         replaces: row.get(8)?,
         created_revision: revision(row, 9)?,

@@ -51,33 +51,44 @@ pub(crate) const CANARY: Place<'static> = Place {
     column: "sealed",
 };
 
-/// Seals a digest.
-pub(crate) fn seal_digest(
+/// Seals an account's digests, the newest first: 32 bytes each.
+pub(crate) fn seal_digests(
     sealer: &Sealer,
     place: Place<'_>,
-    digest: &PasswordDigest,
+    digests: &[&PasswordDigest],
 ) -> Result<Vec<u8>, Fault> {
-    Ok(sealer.seal(place, digest.expose_bytes())?)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(digests.len() * 32));
+    for digest in digests {
+        bytes.extend_from_slice(digest.expose_bytes());
+    }
+    Ok(sealer.seal(place, &bytes)?)
 }
 
-/// Opens an account's digest, or remembers it. `id` is the text of `account`.
-pub(crate) fn open_digest(
+/// Opens an account's digests, or remembers them. `id` is the text of `account`. Only an account
+/// with one is remembered: several are had by few, and not for long.
+pub(crate) fn open_digests(
     sealer: &Sealer,
     instance: &str,
     account: AccountId,
     id: &str,
     blob: &[u8],
-) -> Result<PasswordDigest, Fault> {
+) -> Result<Vec<PasswordDigest>, Fault> {
     if let Some(known) = sealer.memo.find(instance, account, blob) {
-        return Ok(known);
+        return Ok(vec![known]);
     }
     let clear = sealer.open(account_password(instance, id), blob)?;
-    let bytes = Zeroizing::new(
-        <[u8; 32]>::try_from(clear.as_slice()).map_err(|_| Fault::unreadable("a digest"))?,
-    );
-    let digest = PasswordDigest::from_bytes(*bytes);
-    sealer.memo.keep(instance, account, blob, &digest);
-    Ok(digest)
+    let (chunks, rest) = clear.as_chunks::<32>();
+    if chunks.is_empty() || !rest.is_empty() {
+        return Err(Fault::unreadable("a digest"));
+    }
+    let digests: Vec<_> = chunks
+        .iter()
+        .map(|bytes| PasswordDigest::from_bytes(*bytes))
+        .collect();
+    if let [digest] = digests.as_slice() {
+        sealer.memo.keep(instance, account, blob, digest);
+    }
+    Ok(digests)
 }
 
 /// Seals a text.

@@ -5,6 +5,7 @@ use crate::read;
 use crate::readers::Readers;
 use crate::rows::Secrets;
 use crate::seal::Sealer;
+use crate::strikes;
 use crate::views::Views;
 use crate::writer::{Counters, Job, QUEUE_MAX, Reply, Writer};
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use claviger_core::audit::AuditEntry;
 use claviger_core::ids::{InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
 use claviger_core::node::NodeRecord;
-use claviger_core::ports::{Accepted, AccountWrite, Op, Store, StoreError};
+use claviger_core::ports::{Accepted, AccountWrite, Op, Store, StoreError, Strikes};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::task::Task;
@@ -179,6 +180,10 @@ impl Store for SqliteStore {
     async fn tasks(&self, query: &TaskQuery) -> Result<Rows<Task>, StoreError> {
         let query = query.clone();
         self.readers.list(move |db| read::tasks(db, &query)).await
+    }
+
+    async fn strikes(&self, scope: &str) -> Result<Strikes, StoreError> {
+        self.readers.point(|db| strikes::strikes(db, scope)).await
     }
 
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {

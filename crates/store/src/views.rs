@@ -67,9 +67,16 @@ pub(crate) fn touched(op: &Op) -> Option<&InstanceId> {
         Op::RemoveInstance(id)
         | Op::SetRoles(id, _)
         | Op::SetState(id, _)
+        | Op::SetPolicy(id, _)
         | Op::SetLabels { instance: id, .. }
         | Op::Confirm(id, ..) => Some(id),
         Op::Observe(observed) => Some(&observed.instance),
-        Op::AddKey(_) | Op::PutRootKey(_) | Op::RevokeKey(..) | Op::Purge(_) => None,
+        Op::AddKey(_)
+        | Op::PutRootKey(_)
+        | Op::RevokeKey(..)
+        | Op::Purge(_)
+        | Op::ForgetTask(_)
+        | Op::Strike(_)
+        | Op::ClearStrikes(_) => None,
     }
 }

@@ -5,7 +5,7 @@ use claviger_core::access::Role;
 use claviger_core::account::{AccountKind, Life};
 use claviger_core::instance::{InstanceState, Topology, TopologyChoice};
 use claviger_core::node::{NodeRole, Persistence};
-use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::privilege::Routing;
 use claviger_core::task::{TaskKind, TaskState};
 
 /// An enumeration that is stored as a word.
@@ -40,22 +40,14 @@ words! {
     Life { Live = "live", Deleting = "deleting" }
     TaskKind {
         CreateAccount = "create-account", ModifyAccount = "modify-account",
-        ChangePassword = "change-password", DeleteAccount = "delete-account",
+        ChangePassword = "change-password", SwitchPasswordFree = "switch-password-free",
+        DeleteAccount = "delete-account",
         ApplyRoles = "apply-roles",
     }
     TaskState { Running = "running", Succeeded = "succeeded", Superseded = "superseded" }
     NodeRole { Primary = "primary", Replica = "replica", Unknown = "unknown" }
     Persistence { Aclfile = "aclfile", Config = "config", Volatile = "volatile", Unknown = "unknown" }
     Role { Admin = "admin", Operator = "operator", Auditor = "auditor" }
-}
-
-impl Word for Privilege {
-    fn word(self) -> &'static str {
-        self.as_str()
-    }
-    fn parse(word: &str) -> Option<Self> {
-        Privilege::parse(word)
-    }
 }
 
 /// Routing as bits: 1 the primary, 2 replicas.

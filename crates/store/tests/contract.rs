@@ -12,11 +12,12 @@ use claviger_core::command::{Command, ModifyAccount, Target};
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, Revision, TaskId};
 use claviger_core::instance::{
-    AdministratorReach, InstanceState, RolePolicy, RoleProfile, Topology,
+    AdministratorReach, CustomRole, InstanceState, RolePolicy, RoleProfile, Topology,
 };
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{Confirm, Observed, Op, Store, StoreError};
-use claviger_core::privilege::{Privilege, Routing};
+use claviger_core::privilege::{Privilege, RoleName, Routing};
 use claviger_core::query::{InstanceQuery, Page, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
@@ -119,6 +120,10 @@ mod cases {
             profile: RoleProfile::Strict,
             disabled_commands: vec!["keys".into()],
             administrator: AdministratorReach::Full,
+            custom: vec![CustomRole {
+                name: RoleName::parse("reporting").unwrap(),
+                rules: vec!["+@read".into()],
+            }],
         };
         add(&*store, given.clone()).await.unwrap();
         let held = held(&*store, "r-1").await;
@@ -168,6 +173,12 @@ mod cases {
         assert_eq!(ask(&*store, granted).await.unwrap().revision, Revision(3));
         let changed = password("r-1", Target::Name("zoe".into()), "p-3");
         ask(&*store, changed).await.unwrap();
+        let policy = InstancePolicy {
+            replica_reads: true,
+            ..InstancePolicy::default()
+        };
+        let op = Op::SetPolicy("r-1".into(), policy);
+        store.apply(vec![op], None).await.unwrap();
         let routed = Command::Modify(ModifyAccount {
             routing: Some(claviger_core::command::Asked::Known(Routing {
                 primary: false,
@@ -790,8 +801,12 @@ mod cases {
             store.tasks(&TaskQuery::default()).await.unwrap().total
         };
         let day = 24 * 3_600;
-        assert_eq!(purge(7 * day).await, 2, "not a week since it finished");
-        assert_eq!(purge(7 * day + 1).await, 1, "the running one stays");
+        assert_eq!(
+            purge(30 * day).await,
+            2,
+            "not thirty days since it finished"
+        );
+        assert_eq!(purge(30 * day + 1).await, 1, "the running one stays");
         // The token and the nonce are forgotten, even for one whose clock is behind.
         let mut again = write(create("r-1", "c", "p"), RULES);
         again.idempotency = token("t", 2);

@@ -10,7 +10,9 @@ use claviger_core::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, Ta
 use claviger_core::instance::{Held, Instance, InstanceState};
 use claviger_core::node::NodeRecord;
 use claviger_core::password::PasswordDigest;
-use claviger_core::ports::{Accepted, AccountWrite, Confirm, Observed, Op, Store, StoreError};
+use claviger_core::ports::{
+    Accepted, AccountWrite, Confirm, Observed, Op, Store, StoreError, Strikes,
+};
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
@@ -28,6 +30,7 @@ struct State {
     keys: Vec<AccessKey>,
     audit: Vec<AuditEntry>,
     settings: HashMap<String, String>,
+    strikes: HashMap<String, Strikes>,
     replies: HashMap<(String, String), Accepted>,
     next_task: i64,
 }
@@ -97,6 +100,10 @@ impl MemoryStore {
             },
             description: String::new(),
             password: Some(PasswordDigest::of(&Secret::new(password))),
+            more_passwords: Vec::new(),
+            password_free: false,
+            enabled: true,
+            expires_at: None,
             life: Life::Live,
             replaces: earlier.is_some_and(|a| a.replaces || a.confirmed > Revision::ZERO),
             created_revision: revision,
@@ -200,6 +207,10 @@ fn insert(state: &mut State, instance: Instance, default: AccountId) {
         },
         description: String::new(),
         password: None,
+        more_passwords: Vec::new(),
+        password_free: false,
+        enabled: true,
+        expires_at: None,
         life: Life::Live,
         replaces: false,
         created_revision: Revision::ZERO,
@@ -355,6 +366,29 @@ impl Store for MemoryStore {
                     held.instance.name = name.unwrap_or_else(|| held.instance.name.clone());
                     held.instance.region = region.unwrap_or_else(|| held.instance.region.clone());
                 }
+                Op::SetPolicy(id, policy) => {
+                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
+                    held.instance.policy = policy;
+                }
+                Op::ForgetTask(id) => {
+                    let gone = |task: &Task| task.id == id && task.state != TaskState::Running;
+                    let at = state.tasks.iter().position(gone);
+                    state.tasks.remove(at.ok_or(StoreError::NotFound)?);
+                }
+                Op::Strike(strike) => {
+                    let lock_ms = i64::from(strike.lock_s) * 1_000;
+                    let until = Timestamp::from_millis(strike.at.as_millis() + lock_ms);
+                    let known = state.strikes.entry(strike.scope).or_default();
+                    let count = if known.until <= strike.at {
+                        1
+                    } else {
+                        known.count + 1
+                    };
+                    *known = Strikes { count, until };
+                }
+                Op::ClearStrikes(scope) => {
+                    state.strikes.remove(&scope);
+                }
                 Op::Confirm(id, what, at) => confirm(&mut state, &id, &what, at),
                 Op::Observe(observed) => {
                     self.observations.fetch_add(1, Ordering::Relaxed);
@@ -426,6 +460,10 @@ impl Store for MemoryStore {
         });
         all.reverse();
         Ok(page(&all, query.page))
+    }
+
+    async fn strikes(&self, scope: &str) -> Result<Strikes, StoreError> {
+        Ok(self.open()?.strikes.get(scope).copied().unwrap_or_default())
     }
 
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {

@@ -4,10 +4,10 @@
 use super::auth_v1::check_key;
 use super::params::{invalid, masked};
 use super::{NONCE_KEPT_S, NONCE_LEN_MAX, SKEW_S_MAX, request, time};
-use crate::Envelope;
 use crate::encoding::{escape, pairs};
 use crate::raw::{Params, RawRequest};
 use crate::sign::{self, Hash};
+use crate::{Envelope, Proof};
 use claviger_core::ids::KeyId;
 use claviger_core::refusal::{Refusal, Why};
 use claviger_core::secret::Secret;
@@ -120,8 +120,11 @@ pub(super) fn open(raw: &RawRequest, params: Params) -> Result<Envelope, Refusal
     Ok(Envelope {
         action: action.name,
         key: KeyId::new(authorization.key),
-        signed_at,
-        skew_s_max: SKEW_S_MAX,
+        proof: Proof::Signature,
+        signed_at: Some(signed_at),
+        age_s_max: SKEW_S_MAX,
+        lead_s_max: SKEW_S_MAX,
+        project: None,
         nonce: Some((nonce.to_owned(), NONCE_KEPT_S)),
         token: None,
         params,

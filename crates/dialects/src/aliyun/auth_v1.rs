@@ -3,10 +3,10 @@
 
 use super::params::{invalid, masked, optional, required};
 use super::{KEY_LEN_MAX, NONCE_KEPT_S, NONCE_LEN_MAX, SKEW_S_MAX, request, time};
-use crate::Envelope;
 use crate::encoding::{escape, escape_twice};
 use crate::raw::{Params, RawRequest};
 use crate::sign::{self, Hash};
+use crate::{Envelope, Proof};
 use claviger_core::ids::KeyId;
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
@@ -46,8 +46,11 @@ pub(super) fn open(raw: &RawRequest, params: Params) -> Result<Envelope, Refusal
     Ok(Envelope {
         action: action.name,
         key: KeyId::new(key),
-        signed_at,
-        skew_s_max: SKEW_S_MAX,
+        proof: Proof::Signature,
+        signed_at: Some(signed_at),
+        age_s_max: SKEW_S_MAX,
+        lead_s_max: SKEW_S_MAX,
+        project: None,
         nonce: Some((nonce.to_owned(), NONCE_KEPT_S)),
         token: None,
         params,

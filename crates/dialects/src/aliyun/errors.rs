@@ -31,6 +31,7 @@ const TOO_LARGE: Row = Row("RequestEntityTooLarge", 413, "The request is too lar
 /// The text of these four is completed in [`message`].
 const MALFORMED: Row = Row("InvalidParameter", 400, "The request is malformed: ");
 const INVALID: Row = Row("InvalidParameter", 400, "Specified parameter ");
+const OTHER: Row = Row("InvalidParameter", 400, "The request is not valid.");
 const MISSING: Row = Row("MissingParameter", 400, " is mandatory for this action.");
 const MISMATCH: Row = Row(
     "SignatureDoesNotMatch",
@@ -83,6 +84,24 @@ const TOKEN: Row = Row(
     400,
     "Specified SecurityToken is malformed.",
 );
+const TOKEN_EXPIRED: Row = Row(
+    "InvalidSecurityToken.Expired",
+    400,
+    "Specified SecurityToken is expired.",
+);
+/// No code of the vendor's is known for it; ours.
+const KEY_LOCKED: Row = Row(
+    "InvalidAccessKeyId.Inactive",
+    400,
+    "Specified access key is disabled for a while after too many bad signatures.",
+);
+const REGION: Row = Row(
+    "InvalidRegionId.NotFound",
+    404,
+    "The specified RegionId does not exist.",
+);
+/// This API has no look-up of one task; the row is there as for [`ROUTING`].
+const TASK: Row = Row("InvalidTaskId.NotFound", 404, "The task is not found.");
 const FORBIDDEN: Row = Row(
     "Forbidden.RAM",
     403,
@@ -185,8 +204,14 @@ fn row(refusal: &Refusal) -> &'static Row {
         Refusal::VersionUnknown => &VERSION,
         Refusal::ParameterMissing { .. } => &MISSING,
         Refusal::ParameterInvalid { .. } => &INVALID,
+        // Not reached by this API, which has no such notions.
+        Refusal::ParameterUnknown { .. } | Refusal::BodyEmpty | Refusal::PolicyInvalid => &OTHER,
+        Refusal::PathUnknown | Refusal::ServiceUnknown => &ACTION,
+        Refusal::RegionUnknown => &REGION,
         Refusal::Unsigned => &UNSIGNED,
-        Refusal::SignatureMalformed(_) => &SIGNATURE_FORM,
+        Refusal::SignatureMalformed(_)
+        | Refusal::SignatureMissing
+        | Refusal::CredentialMalformed(_) => &SIGNATURE_FORM,
         Refusal::SignatureMethodUnsupported => &SIGNATURE_METHOD,
         Refusal::KeyUnknown => &KEY,
         Refusal::KeyRevoked => &KEY_REVOKED,
@@ -195,20 +220,28 @@ fn row(refusal: &Refusal) -> &'static Row {
         Refusal::TimestampExpired => &TIME,
         Refusal::NonceUsed => &NONCE,
         Refusal::TokenInvalid => &TOKEN,
-        Refusal::NotPermitted { .. } => &FORBIDDEN,
-        Refusal::Throttled => &THROTTLED,
-        Refusal::InstanceNotFound => &INSTANCE,
+        Refusal::TokenExpired => &TOKEN_EXPIRED,
+        Refusal::KeyLocked => &KEY_LOCKED,
+        Refusal::NotPermitted { .. } | Refusal::ProjectForeign => &FORBIDDEN,
+        Refusal::Throttled { .. } => &THROTTLED,
+        Refusal::InstanceNotFound | Refusal::InstanceIdMalformed => &INSTANCE,
+        Refusal::TaskNotFound => &TASK,
+        Refusal::TaskRunning => &INSTANCE_STATE,
         Refusal::InstanceNotRunning => &INSTANCE_STATE,
         Refusal::EngineTooOld | Refusal::NotSupported(_) => &ENGINE,
         Refusal::NameInvalid => &NAME,
         Refusal::AccountExists | Refusal::NameUnmanaged => &EXISTS,
         Refusal::AccountNotFound => &ACCOUNT,
-        Refusal::PasswordInvalid => &PASSWORD,
-        Refusal::OldPasswordWrong => &OLD_PASSWORD,
+        Refusal::PasswordInvalid | Refusal::PasswordUnchanged | Refusal::PasswordNeeded => {
+            &PASSWORD
+        }
+        Refusal::OldPasswordWrong { .. } | Refusal::PasswordLocked { .. } => &OLD_PASSWORD,
         Refusal::DescriptionInvalid => &DESCRIPTION,
         Refusal::PrivilegeInvalid => &PRIVILEGE,
-        Refusal::RoutingInvalid => &ROUTING,
-        Refusal::DefaultProtected => &DEFAULT,
+        Refusal::RoutingInvalid | Refusal::ReplicaReadsOff | Refusal::ReplicaReadsUsed => &ROUTING,
+        Refusal::DefaultProtected | Refusal::PasswordFreeDenied | Refusal::PasswordFreeCustom => {
+            &DEFAULT
+        }
         Refusal::AccountBusy => &BUSY,
         Refusal::QuotaExceeded { .. } => &QUOTA,
         Refusal::TokenReused => &TOKEN_REUSED,
@@ -272,7 +305,7 @@ pub(super) fn encode(shape: &Shape, request_id: RequestId, refusal: &Refusal) ->
         ("Recommend", recommend.into()),
     ];
     let mut answer = wire::answer(shape.xml, request_id, row(refusal).1, "Error", members);
-    if matches!(refusal, Refusal::Throttled) {
+    if matches!(refusal, Refusal::Throttled { .. }) {
         // New Python clients raise their own kind of exception on it.
         answer.headers.push(("x-acs-retry-after", "1".to_owned()));
     }

@@ -19,19 +19,25 @@ pub static RULES: Rules = Rules {
         Check::Exists,
         Check::Free,
         Check::DefaultProtected,
+        Check::PasswordFree,
         Check::OldPassword,
         Check::Quota,
         Check::Idle,
     ],
     name_ok,
-    password_ok,
+    password_ok: |asked| password_ok(asked.password),
+    password_must_change: false,
     description_ok,
     privileges: &[
         Privilege::ReadOnly,
         Privilege::ReadWrite,
         Privilege::Replication,
     ],
+    custom_roles: false,
     quota: QUOTA,
+    per_action_max: None,
+    old_password_lockout: None,
+    signature_lockout: None,
 };
 
 /// Accounts that may be created on one instance, besides the default ones.

@@ -9,8 +9,10 @@ use claviger_core::instance::{
     InstanceState, InstanceView, NodeSeed, RolePolicy, Topology, TopologyChoice,
 };
 use claviger_core::outcome::{Answer, Changed, Region};
+use claviger_core::policy::InstancePolicy;
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::Rows;
+use claviger_core::rules::NewPassword;
 use claviger_dialects::Dialect;
 use claviger_dialects::aliyun::Aliyun;
 use serde_json::{Value, json};
@@ -28,6 +30,9 @@ fn account(name: &str, kind: AccountKind) -> AccountView {
         status: AccountStatus::Available,
         created_at: Timestamp::default(),
         password_set_at: None,
+        enabled: true,
+        expires_at: None,
+        password_free: false,
     }
 }
 
@@ -188,7 +193,12 @@ fn seed_requests() {
             assert!(accept(&crate::support::signed(signer, action, &list)).is_ok());
         }
     }
-    assert!((Aliyun.rules().password_ok)("uWonno21****"));
+    let asked = NewPassword {
+        password: "uWonno21****",
+        account: "demoaccount",
+        of_default: false,
+    };
+    assert!((Aliyun.rules().password_ok)(&asked));
     assert!((Aliyun.rules().name_ok)(
         "demoaccount",
         "r-bp1zxszhcgatnx****"
@@ -334,6 +344,9 @@ fn instance(id: &str) -> InstanceView {
             tls: false,
         }],
         roles: RolePolicy::default(),
+        policy: InstancePolicy::default(),
+        primaries: 1,
+        replicas: 0,
         password_free: false,
         revision: Revision::ZERO,
         created_at: Timestamp::from_secs(crate::support::TIME_S),

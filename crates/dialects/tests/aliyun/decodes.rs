@@ -15,7 +15,7 @@ const PASSWORD: (&str, &str) = ("AccountPassword", "abcABC12");
 fn command(action: &str, list: &[(&str, &str)]) -> (Command, Option<String>) {
     match ask(action, list).unwrap() {
         Ask::Command { command, token } => (command, token),
-        Ask::Query(query) => unreachable!("{query:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -38,7 +38,7 @@ fn modify(action: &str, list: &[(&str, &str)]) -> ModifyAccount {
 fn query(action: &str, list: &[(&str, &str)]) -> Query {
     match ask(action, list).unwrap() {
         Ask::Query(query) => query,
-        Ask::Command { command, .. } => unreachable!("{command:?}"),
+        other => unreachable!("{other:?}"),
     }
 }
 
@@ -296,11 +296,11 @@ fn describe_instances() {
         ids: vec!["r-1".into(), "r-2".into()],
         region: Some("eu-1".into()),
         search: Some("x".into()),
-        visible: None,
         page: Page {
             offset: 100,
             limit: 50,
         },
+        ..InstanceQuery::default()
     };
     assert_eq!(query("DescribeInstances", &list), Query::Instances(full));
     // What the core does not filter by is filtered in the answer.

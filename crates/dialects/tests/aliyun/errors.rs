@@ -145,7 +145,7 @@ fn of_the_request() -> Vec<Row> {
             "User not authorized to operate on the specified resource, or this API doesn't support RAM.",
         ),
         (
-            Throttled,
+            Throttled { limit: 0 },
             400,
             "Throttling.User",
             "Request was denied due to user flow control.",
@@ -224,7 +224,7 @@ fn of_the_matter() -> Vec<Row> {
             "Specified AccountPassword is not valid.",
         ),
         (
-            OldPasswordWrong,
+            OldPasswordWrong { tries_left: None },
             400,
             "InvalidOldAccountPassword",
             "Specified OldAccountPassword is not valid.",
@@ -314,7 +314,11 @@ fn every_row() {
 
 #[test]
 fn throttled_says_when_to_come_back() {
-    let answer = Aliyun.encode(&Shape::default(), request_id(), Err(&Refusal::Throttled));
+    let answer = Aliyun.encode(
+        &Shape::default(),
+        request_id(),
+        Err(&Refusal::Throttled { limit: 0 }),
+    );
     assert_eq!(answer.header("x-acs-retry-after"), Some("1"));
     // Without a host in the request, the vendor's own.
     assert!(body(&answer, false).contains(r#""HostId":"r-kvstore.aliyuncs.com""#));

@@ -15,8 +15,13 @@ fn printed(raw: &RawRequest) -> String {
     let shape = Aliyun.shape(raw);
     writeln!(out, "action: {}", envelope.action).unwrap();
     writeln!(out, "key: {}", envelope.key).unwrap();
-    writeln!(out, "signed at: {} s", envelope.signed_at.as_secs()).unwrap();
-    writeln!(out, "skew: {} s", envelope.skew_s_max).unwrap();
+    writeln!(
+        out,
+        "signed at: {} s",
+        envelope.signed_at.unwrap().as_secs()
+    )
+    .unwrap();
+    writeln!(out, "skew: {} s", envelope.age_s_max).unwrap();
     let (nonce, kept_s) = envelope.nonce.unwrap();
     writeln!(out, "nonce: {nonce} for {kept_s} s").unwrap();
     writeln!(out, "answer: {}", if shape.xml { "XML" } else { "JSON" }).unwrap();

@@ -39,7 +39,7 @@ fn v1(name: &str, value: Option<&str>) -> RawRequest {
 fn v1_whole() {
     let envelope = Aliyun.open(&v1("X", None)).unwrap();
     assert_eq!(envelope.action, "DescribeAccounts");
-    assert_eq!(envelope.skew_s_max, 900);
+    assert_eq!((envelope.age_s_max, envelope.lead_s_max), (900, 900));
     assert_eq!(envelope.nonce, Some((NONCE.to_owned(), 1860)));
     assert!(envelope.token.is_none());
     assert!(Aliyun.open(&v1("SignatureType", Some(""))).is_ok());

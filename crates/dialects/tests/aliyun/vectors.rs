@@ -9,7 +9,7 @@ use claviger_dialects::aliyun::Aliyun;
 use claviger_dialects::encoding::{parse_form, parse_form_bytes};
 use claviger_dialects::raw::{Params, RawRequest};
 use claviger_dialects::sign::Hash;
-use claviger_dialects::{Dialect, Envelope};
+use claviger_dialects::{Dialect, Envelope, Proof};
 
 const STS_KEY: &str = "STS.NExampleStsId";
 const STS_SECRET: &str = "StsExampleSecret";
@@ -25,8 +25,11 @@ fn envelope(raw: &RawRequest) -> Envelope {
     Envelope {
         action: "",
         key: KeyId::from(""),
-        signed_at: Timestamp::default(),
-        skew_s_max: 0,
+        proof: Proof::Signature,
+        signed_at: Some(Timestamp::default()),
+        age_s_max: 0,
+        lead_s_max: 0,
+        project: None,
         nonce: None,
         token: None,
         params,

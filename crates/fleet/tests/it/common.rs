@@ -5,6 +5,7 @@ use claviger_core::ids::{InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{
     Instance, InstanceState, NodeLogin, NodeSeed, NodeTls, RolePolicy, TopologyChoice,
 };
+use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{Fleet as _, Store};
 use claviger_core::sight::{AccountSight, InstanceSight, SyncState};
 use claviger_fleet::{Fleet, FleetConfig};
@@ -57,6 +58,10 @@ pub(crate) fn instance(id: &str, seeds: &[String]) -> Instance {
         login: NodeLogin::default(),
         default_password: None,
         roles: RolePolicy::default(),
+        policy: InstancePolicy::default(),
+        primaries: 0,
+        replicas: 0,
+        password_free: false,
         state: InstanceState::Registering,
         engine: None,
         observed_topology: None,

@@ -96,9 +96,7 @@ pub(crate) fn verify(
             }
         }
     }
-    if !service.admit(key) {
-        return Err(Refusal::Throttled.into());
-    }
+    service.admit(key)?;
     Ok(principal)
 }
 

@@ -7,7 +7,7 @@ use claviger_core::acl::own_login_tokens;
 use claviger_core::engine::{AclLevel, Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, TaskId};
 use claviger_core::query::{Page, Rows, TaskQuery};
-use claviger_core::task::{Task, TaskState};
+use claviger_core::task::{TaskState, TaskView};
 use claviger_dialects::encoding::parse_form;
 use claviger_dialects::raw::Params;
 use claviger_service::native::NativeContext;
@@ -191,13 +191,13 @@ async fn tasks(app: &App, call: &Call) -> Result<Reply, Fault> {
 }
 
 /// The task once it is done, or as it is when the caller's patience or the service ends.
-async fn await_task(app: &App, call: &Call, id: TaskId) -> Result<Task, Fault> {
+async fn await_task(app: &App, call: &Call, id: TaskId) -> Result<TaskView, Fault> {
     let until = Instant::now() + call.query.wait()?;
     let mut pause = LOOK_FIRST;
     loop {
         let task = app.service.task(&call.context, id).await?;
         let left = until.saturating_duration_since(Instant::now());
-        if task.state != TaskState::Running || left.is_zero() || app.stop.is_cancelled() {
+        if task.task.state != TaskState::Running || left.is_zero() || app.stop.is_cancelled() {
             return Ok(task);
         }
         let pausing = tokio::time::sleep(pause.min(left));

@@ -94,6 +94,7 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
     };
     let settings = Settings {
         requests_per_second_max: 0,
+        requests_per_action_max: None,
     };
     let root = AccessKey {
         id: KeyId::from(KEY),

@@ -11,7 +11,7 @@ use claviger_core::ids::{
 use claviger_core::instance::{Held, Instance, InstanceState, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use claviger_core::ports::{
-    Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, Store, StoreError,
+    Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, Store, StoreError, Strikes,
 };
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
@@ -169,6 +169,10 @@ impl Store for Memory {
         Ok(Self::page(&fitting, query.page))
     }
 
+    async fn strikes(&self, _: &str) -> Result<Strikes, StoreError> {
+        Ok(Strikes::default())
+    }
+
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {
         let state = self.state.lock().unwrap();
         Ok(state.keys.iter().find(|key| key.id == *id).cloned())
@@ -234,7 +238,12 @@ impl State {
                 let key = self.keys.iter_mut().find(|key| key.id == id);
                 key.ok_or(StoreError::NotFound)?.revoked_at = Some(at);
             }
-            Op::Confirm(..) | Op::Purge(_) => {}
+            Op::SetPolicy(id, policy) => self.instance(&id)?.policy = policy,
+            Op::Confirm(..)
+            | Op::Purge(_)
+            | Op::ForgetTask(_)
+            | Op::Strike(_)
+            | Op::ClearStrikes(_) => {}
         }
         Ok(())
     }
@@ -254,6 +263,10 @@ fn default(id: AccountId, instance: &Instance) -> Account {
         routing: Routing::PRIMARY,
         description: String::new(),
         password: None,
+        more_passwords: Vec::new(),
+        password_free: false,
+        enabled: true,
+        expires_at: None,
         life: Life::Live,
         replaces: false,
         created_revision: Revision::ZERO,
@@ -313,6 +326,10 @@ impl Fleet for NoNodes {
             }],
             unmanaged: vec![AccountName::from("hand-made")],
         }))
+    }
+
+    async fn acl_words(&self, _: &InstanceId, _: Option<&str>) -> Result<Vec<String>, Refusal> {
+        Err(Refusal::Unavailable)
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

@@ -15,6 +15,7 @@ use claviger_core::ids::{AccountId, InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{
     Instance, InstanceState, NodeLogin, NodeSeed, NodeTls, RolePolicy, TopologyChoice,
 };
+use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{
     Accepted, AccountWrite, Entropy, Idempotency, NonceMark, Op, Store, StoreError,
 };
@@ -33,8 +34,13 @@ pub(crate) const RULES: Rules = Rules {
     name_ok: |_, _| true,
     password_ok: |_| true,
     description_ok: |_| true,
-    privileges: &Privilege::ALL,
+    password_must_change: false,
+    privileges: &Privilege::BUILT_IN,
+    custom_roles: true,
     quota: 18,
+    per_action_max: None,
+    old_password_lockout: None,
+    signature_lockout: None,
 };
 
 /// Without a quota, for tests that make many.
@@ -110,6 +116,10 @@ pub(crate) fn instance(id: &str) -> Instance {
         },
         default_password: None,
         roles: RolePolicy::default(),
+        policy: InstancePolicy::default(),
+        primaries: 0,
+        replicas: 0,
+        password_free: false,
         state: InstanceState::Running,
         engine: Some(Engine {
             family: Family::Redis,
@@ -140,18 +150,12 @@ pub(crate) fn create(instance: &str, name: &str, password: &str) -> Command {
         privilege: Asked::Known(Privilege::ReadOnly),
         routing: Asked::Known(Routing::PRIMARY),
         description: Some(format!("about {name}")),
+        expires_at: None,
     })
 }
 
 pub(crate) fn modify(instance: &str, target: Target) -> ModifyAccount {
-    ModifyAccount {
-        instance: instance.into(),
-        target,
-        privilege: None,
-        routing: None,
-        description: None,
-        password: None,
-    }
+    ModifyAccount::of(instance.into(), target)
 }
 
 pub(crate) fn grant(instance: &str, name: &str, privilege: Privilege) -> Command {

@@ -36,6 +36,7 @@ fn decode(params: &Params) -> Result<Ask, Refusal> {
         privilege: privilege.map_or(Asked::Known(Privilege::ReadWrite), super::privilege),
         routing: Asked::Known(Routing::PRIMARY),
         description: optional(params, "AccountDescription").map(str::to_owned),
+        expires_at: None,
     };
     super::command(Command::Create(create), params)
 }

@@ -90,9 +90,10 @@ fn names<'a>(
 fn element(instance: &InstanceId, name: &str, account: &AccountView) -> Members {
     let status = match account.status {
         AccountStatus::Available => "Available",
-        AccountStatus::Creating | AccountStatus::Changing | AccountStatus::Deleting => {
-            "Unavailable"
-        }
+        AccountStatus::Creating
+        | AccountStatus::Changing
+        | AccountStatus::Disabled
+        | AccountStatus::Deleting => "Unavailable",
     };
     let privilege = super::privilege_word(account.privilege);
     let privileges = Value::Object(vec![("AccountPrivilege", privilege.into())]);

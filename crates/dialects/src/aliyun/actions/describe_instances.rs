@@ -94,8 +94,8 @@ fn decode(params: &Params) -> Result<Ask, Refusal> {
         ids,
         region: text("RegionId"),
         search: text("SearchKey"),
-        visible: None,
         page: if filtered { Page::ALL } else { page },
+        ..InstanceQuery::default()
     })))
 }
 

@@ -85,14 +85,8 @@ fn modify(
     set: impl FnOnce(&mut ModifyAccount) -> Result<(), Refusal>,
 ) -> Result<Ask, Refusal> {
     let instance = params::instance(params)?;
-    let mut change = ModifyAccount {
-        target: params::target(params, &instance)?,
-        instance,
-        privilege: None,
-        routing: None,
-        description: None,
-        password: None,
-    };
+    let target = params::target(params, &instance)?;
+    let mut change = ModifyAccount::of(instance, target);
     set(&mut change)?;
     command(Command::Modify(change), params)
 }
@@ -114,7 +108,8 @@ fn privilege_word(privilege: Privilege) -> &'static str {
         Privilege::ReadWrite
         | Privilege::WriteOnly
         | Privilege::Administrator
-        | Privilege::NotDangerous => "RoleReadWrite",
+        | Privilege::NotDangerous
+        | Privilege::Custom(_) => "RoleReadWrite",
         Privilege::Replication => "RoleRepl",
     }
 }
