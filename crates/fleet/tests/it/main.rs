@@ -9,6 +9,7 @@ mod common;
 mod default_account;
 mod drift;
 mod life_cycle;
+mod matrix;
 mod rights;
 mod tls;
 mod trouble;
