@@ -70,10 +70,22 @@ suite! { embedded();
     views_open_nothing,
     views_are_never_stale,
     removal_takes_everything,
+    accounts_keep_their_state,
+    policies_are_kept,
+    failures_are_counted,
+    only_finished_tasks_are_forgotten,
+    narrower_look_ups,
 }
+
+mod more;
 
 mod cases {
     use super::*;
+
+    pub(super) use super::more::{
+        accounts_keep_their_state, failures_are_counted, narrower_look_ups,
+        only_finished_tasks_are_forgotten, policies_are_kept,
+    };
 
     type Any = Arc<dyn Store>;
 
