@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Drives the official Alibaba Cloud clients against a running claviger over real servers.
+"""Drives the clouds' official clients against a running claviger over real servers.
 
     conformance/run.py                 the Python and Node clients, the wire, TLS, kill -9, secrets
     conformance/run.py --all           the Go and Java clients and the aliyun command too
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import clients, crash, leaks, nodes, repair, wire
+from harness import clients, clouds, crash, leaks, nodes, repair, wire
 from harness.lifecycle import Lifecycle
 from harness.report import Report
 from harness.service import Service
@@ -26,7 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = "r-conformance01"
 SUITES = ("lifecycle", "wire", "crash", "repair", "secrets", "tls", "engines")
 # The clients that take a private CA by their own means, one of each generation and language.
-TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get")
+TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get",
+               *(name for cloud in clouds.CLOUDS.values() for name in cloud.TLS_CLIENTS))
+# On every further server: one client of each cloud.
+ENGINE_CLIENTS = ("python-new", *(cloud.ENGINE_CLIENT for cloud in clouds.CLOUDS.values()))
+
+
+def every_client():
+    return clients.all_clients() + clouds.all_clients()
 
 
 def arguments():
@@ -44,7 +51,7 @@ def arguments():
 
 
 def chosen_clients(options):
-    every = clients.all_clients()
+    every = every_client()
     if not options.clients:
         return [c for c in every if options.all or not c.heavy]
     wanted = options.clients.split(",")
@@ -114,8 +121,10 @@ class Run:
         self.engines = chosen_engines(options)
 
     def lifecycle(self, bench, client, name=None):
+        cloud = clouds.CLOUDS.get(client.cloud)
+        walk = cloud.walk if cloud else Lifecycle
         with self.report.suite(name or client.name):
-            Lifecycle(self.report, client, bench.service, INSTANCE, bench.fleet, self.vault).run(
+            walk(self.report, client, bench.service, INSTANCE, bench.fleet, self.vault).run(
                 self.directory / f"{client.name}.log")
 
     def main_group(self):
@@ -132,6 +141,8 @@ class Run:
             if "wire" in self.suites:
                 with self.report.suite("wire"):
                     self.wire(bench)
+            for cloud in clouds.CLOUDS.values():
+                cloud.suites(self, bench, INSTANCE)
             if "crash" in self.suites:
                 with self.report.suite("kill -9"):
                     crash.run(self.report, bench.service, INSTANCE, bench.fleet, self.vault)
@@ -167,21 +178,21 @@ class Run:
                     client.ca = None
 
     def engine_groups(self):
-        """The life cycle on every further server, by one client."""
-        client = next((c for c in self.ready if c.name == "python-new"),
-                      self.ready[0] if self.ready else None)
+        """The life cycle on every further server, by one client of each cloud."""
+        chosen = [c for c in self.ready if c.name in ENGINE_CLIENTS] or self.ready[:1]
         more = list(self.engines.items())[1:]
         if not more and not self.options.engine:
             self.report.skip("further servers", "none under .engines/ (make engines gets them)")
-        for name, binary in more if client else []:
+        for name, binary in more if chosen else []:
             with self.report.suite(f"engine {name}"):
                 place = self.directory / f"engine-{name}"
                 with Bench(place, self.options, self.vault, binary) as bench:
-                    title, client.name = client.name, f"{client.name} on {bench.fleet.engine}"
-                    try:
-                        self.lifecycle(bench, client)
-                    finally:
-                        client.name = title
+                    for client in chosen:
+                        title, client.name = client.name, f"{client.name} on {bench.fleet.engine}"
+                        try:
+                            self.lifecycle(bench, client)
+                        finally:
+                            client.name = title
 
     def run(self):
         self.main_group()
@@ -194,7 +205,7 @@ class Run:
 def main():
     options = arguments()
     if options.list:
-        print("clients:", *(c.name for c in clients.all_clients()))
+        print("clients:", *(c.name for c in every_client()))
         print("suites:", *SUITES)
         print("servers:", *nodes.engines(ROOT))
         return 0

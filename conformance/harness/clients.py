@@ -63,6 +63,7 @@ def python_environment(generation):
 class Client:
     """One client in one mode. `codes` maps a wire code to what this SDK makes of it."""
 
+    cloud = "aliyun"
     heavy = False
     lacks = ()
     directory = HERE / "clients"

@@ -79,7 +79,7 @@ class Driver:
         answer = self._ask({"op": "call", "action": action, "params": params})
         if not answer["ok"]:
             raise Refused(answer)
-        return normalise(answer["body"])
+        return getattr(self.client, "normalise", normalise)(answer["body"])
 
 
 def normalise(value):

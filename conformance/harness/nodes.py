@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from .report import eventually
-from .resp import Resp, login
+from .resp import Resp, login, verdict
 
 # The least rights that claviger's own login needs (claviger instance login-rules prints them).
 OWN_LOGIN = (
@@ -108,6 +108,11 @@ class Node:
         with self.probe() as connection:
             names = connection.call("ACL", "USERS")
         return set(names) - {"claviger-login", "replica-link", "probe"}
+
+    def is_open(self):
+        """Whether a connection may do something without a login."""
+        with Resp(self.port) as connection:
+            return verdict(connection, "PING") == "ok"
 
     def stop(self):
         if self.process and self.process.poll() is None:

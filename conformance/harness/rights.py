@@ -32,8 +32,25 @@ REPLICATION = [("REPLCONF", "listening-port", "1")]
 RESTORE = ("RESTORE", "conf:r", "0", "not a dump")
 
 
+# Further clouds' words for the same promises.
+SAME = {"r": "RoleReadOnly", "rw": "RoleReadWrite"}
+
+
+def write_only():
+    """Tencent Cloud's `w`: writes, and no command that only reads data."""
+    fine = [command for command in READS if command[0] in ("PING", "INFO", "TIME", "SELECT")]
+    rows = [(command, *READ) for command in fine + [("PUBLISH", "conf", "x")]]
+    rows += [(command, *WRITE) for command in WRITES]
+    refused = [command for command in READS if command not in fine]
+    refused += PROMISED + SERVER + REPLICATION + [("EVAL", "return 1", "0"), RESTORE]
+    return rows + [(command, "NOPERM", "NOPERM") for command in refused]
+
+
 def expectations(privilege, version):
     """(command, verdict on the primary, verdict on the replica) of a documented privilege."""
+    privilege = SAME.get(privilege, privilege)
+    if privilege == "w":
+        return write_only()
     rows = [(command, *READ) for command in READS]
     if privilege == "RoleReadOnly":
         refused = WRITES + PROMISED + SERVER + REPLICATION + [("EVAL", "return 1", "0"), RESTORE]

@@ -6,6 +6,7 @@ pub mod encoding;
 pub mod native;
 pub mod raw;
 pub mod sign;
+pub mod tencent;
 
 use claviger_core::clock::Timestamp;
 use claviger_core::command::Ask;
@@ -146,7 +147,7 @@ pub trait Dialect: Sync {
 }
 
 /// Every dialect that is spoken.
-pub static ALL: &[&dyn Dialect] = &[&aliyun::Aliyun];
+pub static ALL: &[&dyn Dialect] = &[&aliyun::Aliyun, &tencent::Tencent];
 
 /// The dialect whose marks the request bears.
 pub fn dialect_of(raw: &RawRequest) -> Option<&'static dyn Dialect> {

@@ -11,8 +11,8 @@ use crate::output::Out;
 use crate::secret_input;
 use claviger_core::ports::Clock;
 use claviger_core::secret::Secret;
-use claviger_dialects::aliyun::client::{self, Signer};
 use claviger_dialects::raw::{Params, SignedRequest};
+use claviger_dialects::{aliyun, tencent};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,27 +26,10 @@ const NONCE_LEN: usize = 16;
 /// # Errors
 /// Wrong usage, or an answer that is a refusal (it is printed all the same).
 pub(super) fn run(args: &CallArgs, env: &dyn Env) -> Result<(), Failure> {
-    match args.cloud {
-        CloudArg::Aliyun => {}
-        CloudArg::Tencent | CloudArg::Volcengine | CloudArg::Huawei => {
-            return Err(Failure::refused(
-                "this version speaks Alibaba Cloud's API only (call aliyun ...)",
-            ));
-        }
-    }
     let params = params(&args.params)?;
     let credentials = Credentials::find(args.endpoint.as_deref(), env)?;
     let endpoint = Endpoint::parse(&credentials.endpoint)?;
-    let request = client::sign(&client::Call {
-        action: &args.action,
-        params: &params,
-        host: endpoint.authority(),
-        key: &credentials.key,
-        secret: &credentials.secret,
-        at: SystemClock.now(),
-        nonce: &entropy::hex(&SystemEntropy, NONCE_LEN),
-        signer: Signer::default(),
-    });
+    let request = signed(args, &params, &credentials, &endpoint)?;
     let out = Out::new(false);
     if args.curl {
         return out.line(&curl(&endpoint, &request));
@@ -55,7 +38,80 @@ pub(super) fn run(args: &CallArgs, env: &dyn Env) -> Result<(), Failure> {
         Some(path) => Some(path.clone()),
         None => env.get("CLAVIGER_CA")?.map(PathBuf::from),
     };
-    send(&endpoint, ca.as_deref(), env, &request, out)
+    let body = send(&endpoint, ca.as_deref(), env, &request, out)?;
+    match args.cloud {
+        CloudArg::Tencent => tencent_refusal(&body),
+        CloudArg::Aliyun | CloudArg::Volcengine | CloudArg::Huawei => Ok(()),
+    }
+}
+
+/// The call in its cloud's own form.
+fn signed(
+    args: &CallArgs,
+    params: &Params,
+    credentials: &Credentials,
+    endpoint: &Endpoint,
+) -> Result<SignedRequest, Failure> {
+    let (action, at) = (args.action.as_str(), SystemClock.now());
+    let (key, secret) = (&credentials.key, &credentials.secret);
+    let host = endpoint.authority();
+    let nonce = entropy::hex(&SystemEntropy, NONCE_LEN);
+    match args.cloud {
+        CloudArg::Aliyun => Ok(aliyun::client::sign(&aliyun::client::Call {
+            action,
+            params,
+            host,
+            key,
+            secret,
+            at,
+            nonce: &nonce,
+            signer: aliyun::client::Signer::default(),
+        })),
+        CloudArg::Tencent => {
+            let (params, region) = without_region(params);
+            Ok(tencent::client::sign(&tencent::client::Call {
+                action,
+                params: &params,
+                region: region.as_ref().map_or(TENCENT_REGION, Secret::expose),
+                host,
+                key,
+                secret,
+                at,
+                // This signature has no nonce.
+                nonce: "",
+                signer: tencent::client::Signer::default(),
+            }))
+        }
+        CloudArg::Volcengine | CloudArg::Huawei => Err(Failure::refused(
+            "this version speaks Alibaba Cloud's and Tencent Cloud's APIs only (call aliyun ..., \
+             call tencent ...)",
+        )),
+    }
+}
+
+/// Any one is served here; the cloud wants the instance's own, as `Region=...`.
+const TENCENT_REGION: &str = "ap-guangzhou";
+
+/// Tencent Cloud's region is a common parameter, and travels apart from the others.
+fn without_region(params: &Params) -> (Params, Option<Secret>) {
+    let mut own = Params::default();
+    for (name, value) in params.iter().filter(|(name, _)| *name != "Region") {
+        own.push(name.to_owned(), Secret::new(value));
+    }
+    (own, params.secret("Region").cloned())
+}
+
+/// Tencent Cloud answers a refusal with status 200.
+fn tencent_refusal(body: &[u8]) -> Result<(), Failure> {
+    let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let Some(error) = answer.pointer("/Response/Error") else {
+        return Ok(());
+    };
+    let code = error.get("Code").and_then(serde_json::Value::as_str);
+    Err(Failure::refused(format!(
+        "refused with {}",
+        code.unwrap_or("an error")
+    )))
 }
 
 fn send(
@@ -64,7 +120,7 @@ fn send(
     env: &dyn Env,
     request: &SignedRequest,
     out: Out,
-) -> Result<(), Failure> {
+) -> Result<Vec<u8>, Failure> {
     let uri = format!("{}{}", endpoint.base(), request.target.expose());
     let mut built = ureq::http::Request::builder()
         .method(request.method)
@@ -86,7 +142,7 @@ fn send(
     }
     let status = answer.status();
     if status.is_success() {
-        Ok(())
+        Ok(body)
     } else {
         Err(Failure::refused(format!("refused with status {status}")))
     }
@@ -138,6 +194,14 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed test may panic")]
 
     use super::*;
+
+    #[test]
+    fn refusals_of_status_200() {
+        assert!(tencent_refusal(br#"{"Response":{"TaskId":1}}"#).is_ok());
+        let body = br#"{"Response":{"Error":{"Code":"A.B","Message":"m"}}}"#;
+        let failure = tencent_refusal(body).err().unwrap();
+        assert_eq!(failure.to_string(), "refused with A.B");
+    }
 
     #[test]
     fn parameters() {

@@ -3,6 +3,8 @@
 use super::Facts;
 use serde::Serialize;
 
+mod tencent;
+
 /// The facts for programs.
 #[derive(Serialize)]
 struct Printed<'a> {
@@ -43,9 +45,9 @@ impl Facts {
             self.python(),
             self.aliyun_cli(),
             self.terraform(),
+            self.tencent(),
             self.redis_cli(),
-            "The APIs of Tencent Cloud, Volcengine and Huawei Cloud come in a later version.\n"
-                .to_owned(),
+            "The APIs of Volcengine and Huawei Cloud come in a later version.\n".to_owned(),
             "Ctrl-C stops claviger and its servers.".to_owned(),
         ];
         sections.join("\n")
@@ -95,7 +97,8 @@ impl Facts {
             "# claviger's own commands (they find the key by themselves while this runs)\n\
              claviger account create {id} app --generate-password --wait\n\
              claviger status {id}\n\
-             claviger call aliyun DescribeAccounts InstanceId={id}\n",
+             claviger call aliyun DescribeAccounts InstanceId={id}\n\
+             claviger call tencent DescribeInstanceAccount InstanceId={id}\n",
             id = self.instance
         )
     }
