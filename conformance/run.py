@@ -157,8 +157,8 @@ class Run:
                     leaks.run(self.report, bench.service, self.vault, watch.stop(), metrics)
 
     def wire(self, bench):
-        replayer = next((c for c in self.ready if c.name == "python-old"),
-                        self.ready[0] if self.ready else None)
+        ours = [c for c in self.ready if c.cloud == "aliyun"]
+        replayer = next((c for c in ours if c.name == "python-old"), ours[0] if ours else None)
         if not replayer:
             self.report.skip("wire: replays", "no client to record")
         wire.run(self.report, bench.service, INSTANCE, bench.fleet, replayer,

@@ -56,8 +56,6 @@ var makers = map[string]func() any{
 	"DescribeTaskInfo":               func() any { return redis.NewDescribeTaskInfoRequest() },
 	"DescribeTaskList":               func() any { return redis.NewDescribeTaskListRequest() },
 	"DescribeInstances":              func() any { return redis.NewDescribeInstancesRequest() },
-	"DescribeInstancePasswordPolicy": func() any { return redis.NewDescribeInstancePasswordPolicyRequest() },
-	"ModifyInstancePasswordPolicy":   func() any { return redis.NewModifyInstancePasswordPolicyRequest() },
 	"DescribeInstanceSupportFeature": func() any { return redis.NewDescribeInstanceSupportFeatureRequest() },
 	"EnableReplicaReadonly":          func() any { return redis.NewEnableReplicaReadonlyRequest() },
 	"DisableReplicaReadonly":         func() any { return redis.NewDisableReplicaReadonlyRequest() },

@@ -17,8 +17,8 @@ class Cloud:
     cloud = "tencent"
     # A process for each call: it takes the shorter walk.
     slow = False
-    # Actions that this SDK does not have.
-    without = ()
+    # Actions that this SDK does not have, and parameters that its models drop.
+    without = drops = ()
 
     @staticmethod
     def normalise(body):
@@ -82,9 +82,9 @@ class Go(Cloud, clients.Go):
 
     raises = "TencentCloudSDKError"
 
-    def __init__(self, name, mode):
+    def __init__(self, name, mode, without=()):
         super().__init__(name, "tencent-go", None)
-        self.mode = mode
+        self.mode, self.without = mode, without
 
     def exception(self, code, status):
         return self.raises
@@ -95,6 +95,7 @@ class Java(Cloud, clients.Java):
 
     directory = HERE / "clients/tencent-java"
     raises = "TencentCloudSDKException"
+    drops = ("EncryptPassword",)
 
     def __init__(self, name, mode, without=()):
         super().__init__(name, "Tencent", None)
@@ -124,8 +125,8 @@ def all_clients():
         Node("tencent-node", "new", f"{TC3} POST"),
         Node("tencent-node-v1", "new", f"{SHA1} GET"),
         Node("tencent-node-intl", "intl", without=policies),
-        Go("tencent-go", f"{TC3} POST"),
-        Go("tencent-go-v1", f"{SHA256} GET"),
+        Go("tencent-go", f"{TC3} POST", without=policies),
+        Go("tencent-go-v1", f"{SHA256} GET", without=policies),
         Java("tencent-java", f"{TC3} POST", without=(
             *policies, "DescribeInstanceSupportFeature", "ModifyInstancePassword")),
     ]

@@ -67,9 +67,11 @@ class Walk(Lifecycle):
         found, offset = [], 0
         while True:
             page = self.call("DescribeInstanceAccount", Limit=limit, Offset=offset)
-            found += page["Accounts"]
+            # Go leaves an empty list out when its model is written as JSON.
+            rows = page.get("Accounts", [])
+            found += rows
             offset += limit
-            if len(page["Accounts"]) < limit:
+            if len(rows) < limit:
                 return found
 
     def row(self, name):
@@ -145,8 +147,8 @@ class Walk(Lifecycle):
                    [row[k] for k in ("InstanceId", "Remark", "Privilege", "ReadonlyPolicy")],
                    [self.instance, REMARK, "r", ["master"]])
         stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-        # The international Node SDK has no member for the second.
-        times = [row["CreateTime"], row.get("PasswordLastModifiedTime", row["CreateTime"])]
+        # Some SDKs have no member for the second, or for either.
+        times = [row[k] for k in ("CreateTime", "PasswordLastModifiedTime") if k in row]
         self.check("the row has its times", all(re.fullmatch(stamp, t) for t in times), str(row))
         self.equal("two pages of two are the same four", len(self.rows(2)), 4)
         for name, privilege in ((self.reader, "r"), (self.writer, "rw"), (self.pusher, "w")):
@@ -217,6 +219,8 @@ class Walk(Lifecycle):
             ("an unknown instance", "ResourceNotFound.InstanceNotExists",
              {"InstanceId": "crs-nosuch"}),
         ):
+            if set(changes) & set(self.client.drops):
+                continue
             self.refused(what, code, "CreateInstanceAccount", **{**create, **changes})
         if "missing parameters" not in self.client.lacks:
             self.refused("a missing password", "MissingParameter", "CreateInstanceAccount",

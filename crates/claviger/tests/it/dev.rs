@@ -101,6 +101,28 @@ fn an_account_logs_in_on_both_nodes() {
     ]);
     let called = called.json();
     assert_eq!(called["Accounts"]["Account"][0]["AccountName"], "app");
+    let called = place.run(&[
+        "call",
+        "tencent",
+        "DescribeInstanceAccount",
+        "InstanceId=r-dev",
+    ]);
+    let called = called.json();
+    let rows = &called["Response"]["Accounts"];
+    assert_eq!(rows[0]["AccountName"], "root");
+    assert_eq!(
+        (&rows[1]["AccountName"], &rows[1]["Status"]),
+        (&"app".into(), &2.into())
+    );
+    // A refusal has status 200 there, and ends with 1 all the same.
+    let refused = place.run(&[
+        "call",
+        "tencent",
+        "DeleteInstanceAccount",
+        "InstanceId=r-none",
+    ]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("MissingParameter"), "{refused:?}");
     let deleted = place
         .run(&["account", "delete", "r-dev", "app", "--wait"])
         .fine();

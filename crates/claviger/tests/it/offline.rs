@@ -159,6 +159,19 @@ fn a_signed_request_is_printed_for_curl() {
         text.contains("Credential=AKID") && !text.contains("topsecret"),
         "{text}"
     );
+    let args = "call tencent ModifyInstanceAccount InstanceId=crs-1 AccountName=app \
+                ReadonlyPolicy.0=master NoAuth=false Region=ap-shanghai --curl --endpoint \
+                https://redis.tencentcloudapi.com";
+    let args: Vec<_> = args.split_whitespace().collect();
+    let text = place.run_with(&args, &env).fine();
+    assert!(
+        text.contains("Credential=AKID/") && !text.contains("topsecret"),
+        "{text}"
+    );
+    assert!(text.contains("'x-tc-region: ap-shanghai'"), "{text}");
+    let body =
+        r#"{"AccountName":"app","InstanceId":"crs-1","NoAuth":false,"ReadonlyPolicy":["master"]}"#;
+    assert!(text.contains(body), "{text}");
     let line = place.run_with(&["call", "huawei", "X"], &env).one_line(1);
     assert!(line.contains("this version"), "{line}");
 }
