@@ -1,7 +1,7 @@
 //! Volcengine and BytePlus: Cache for Redis, `redis` 2020-12-07.
 //!
 //! One signature, HMAC-SHA256, in the `Authorization` header or in the query. BytePlus is the same
-//! API under other hosts; what little differs is in [`profile`]. The contract, fact by fact with
+//! API under other hosts; what little differs is in `profile.rs`. The contract, fact by fact with
 //! sources, is `docs/wire/volcengine.md`.
 
 mod actions;
