@@ -50,5 +50,5 @@ engines: ## Fetches more server versions into .engines/; what cannot be had is n
 
 clean: ## Removes what was built and downloaded; .engines/ stays
 	cargo clean
-	rm -rf conformance/.cache conformance/clients/node/node_modules
+	rm -rf conformance/.cache conformance/clients/*/node_modules
 	find conformance scripts -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -79,7 +79,8 @@ class Driver:
         answer = self._ask({"op": "call", "action": action, "params": params})
         if not answer["ok"]:
             raise Refused(answer)
-        return getattr(self.client, "normalise", normalise)(answer["body"])
+        # Null is nothing in some languages.
+        return getattr(self.client, "normalise", normalise)(answer.get("body"))
 
 
 def normalise(value):

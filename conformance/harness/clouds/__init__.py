@@ -4,9 +4,9 @@ A cloud's module has `all_clients()`, `walk(...)` for one client's life cycle, a
 bench)` for what else it wants to see on the servers of the main group.
 """
 
-from . import tencent
+from . import tencent, volcengine
 
-CLOUDS = {"tencent": tencent}
+CLOUDS = {"tencent": tencent, "volcengine": volcengine}
 
 
 def all_clients():

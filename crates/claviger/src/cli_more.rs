@@ -276,7 +276,7 @@ pub(crate) enum CloudArg {
     Aliyun,
     /// Tencent Cloud (not in this version)
     Tencent,
-    /// Volcengine (not in this version)
+    /// Volcengine and BytePlus, redis 2020-12-07
     Volcengine,
     /// Huawei Cloud (not in this version)
     Huawei,

@@ -7,6 +7,7 @@ pub mod native;
 pub mod raw;
 pub mod sign;
 pub mod tencent;
+pub mod volcengine;
 
 use claviger_core::clock::Timestamp;
 use claviger_core::command::Ask;
@@ -144,10 +145,16 @@ pub trait Dialect: Sync {
 
     /// The code under which this refusal goes on the wire, for metrics.
     fn code(&self, refusal: &Refusal) -> &'static str;
+
+    /// The same where the code depends on what was asked.
+    fn code_in(&self, shape: &Shape, refusal: &Refusal) -> &'static str {
+        let _ = shape;
+        self.code(refusal)
+    }
 }
 
 /// Every dialect that is spoken.
-pub static ALL: &[&dyn Dialect] = &[&aliyun::Aliyun, &tencent::Tencent];
+pub static ALL: &[&dyn Dialect] = &[&aliyun::Aliyun, &tencent::Tencent, &volcengine::Volcengine];
 
 /// The dialect whose marks the request bears.
 pub fn dialect_of(raw: &RawRequest) -> Option<&'static dyn Dialect> {

@@ -247,7 +247,9 @@ fn seal(
         request_id,
         dialect: dialect.name(),
         action: trace.action.unwrap_or("unknown"),
-        code: result.err().map_or("ok", |refusal| dialect.code(refusal)),
+        code: result
+            .err()
+            .map_or("ok", |refusal| dialect.code_in(&shape, refusal)),
         key: trace.key,
     }
 }

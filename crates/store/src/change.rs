@@ -24,10 +24,14 @@ pub(crate) fn change(
     write: &AccountWrite,
 ) -> Result<Result<Accepted, Refusal>, Fault> {
     let db = &desk.connection;
-    if let Some(idempotency) = &write.idempotency
-        && let Some(known) = remembered(db, idempotency, write.at)?
-    {
-        return Ok(known);
+    if let Some(idempotency) = &write.idempotency {
+        // What is gone is gone, whatever was answered before.
+        if !is_there(db, &write.instance)? {
+            return Ok(Err(Refusal::InstanceNotFound));
+        }
+        if let Some(known) = remembered(db, idempotency, write.at)? {
+            return Ok(known);
+        }
     }
     if let Some(nonce) = &write.nonce
         && nonce_used(db, nonce, write.at)?
@@ -83,6 +87,12 @@ fn store(desk: &Desk, write: &AccountWrite, decision: &Decision) -> Result<(), F
             detail: &decision.detail,
         }),
     )
+}
+
+fn is_there(db: &Connection, instance: &InstanceId) -> Result<bool, Fault> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM instance WHERE id = ?1")?;
+    let found = statement.query_row([instance.as_str()], |_| Ok(()));
+    Ok(found.optional()?.is_some())
 }
 
 /// The answer that an earlier call with this token got, or that it may not be used so.

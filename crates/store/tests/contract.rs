@@ -271,6 +271,11 @@ mod cases {
         late.idempotency.as_mut().unwrap().until = after_secs(7_200);
         assert!(!store.change(late).await.unwrap().unwrap().replayed);
         assert_eq!(held(&*store, "r-1").await.instance.revision, Revision(3));
+        // An instance that is gone has no answers any more.
+        let gone = Op::RemoveInstance("r-1".into());
+        store.apply(vec![gone], None).await.unwrap();
+        let again = store.change(with("d", "t-1", 4)).await.unwrap();
+        assert_eq!(again.unwrap_err(), Refusal::InstanceNotFound);
     }
 
     pub(super) async fn a_token_among_a_hundred(store: Any) {

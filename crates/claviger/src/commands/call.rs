@@ -16,6 +16,8 @@ use claviger_dialects::{aliyun, tencent};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod volcengine;
+
 /// How long a call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of a nonce.
@@ -82,9 +84,9 @@ fn signed(
                 signer: tencent::client::Signer::default(),
             }))
         }
-        CloudArg::Volcengine | CloudArg::Huawei => Err(Failure::refused(
-            "this version speaks Alibaba Cloud's and Tencent Cloud's APIs only (call aliyun ..., \
-             call tencent ...)",
+        CloudArg::Volcengine => Ok(volcengine::signed(action, params, credentials, host)),
+        CloudArg::Huawei => Err(Failure::refused(
+            "this version does not speak Huawei Cloud's API",
         )),
     }
 }

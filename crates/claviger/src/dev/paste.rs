@@ -4,6 +4,7 @@ use super::Facts;
 use serde::Serialize;
 
 mod tencent;
+mod volcengine;
 
 /// The facts for programs.
 #[derive(Serialize)]
@@ -46,8 +47,9 @@ impl Facts {
             self.aliyun_cli(),
             self.terraform(),
             self.tencent(),
+            self.volcengine(),
             self.redis_cli(),
-            "The APIs of Volcengine and Huawei Cloud come in a later version.\n".to_owned(),
+            "The API of Huawei Cloud comes in a later version.\n".to_owned(),
             "Ctrl-C stops claviger and its servers.".to_owned(),
         ];
         sections.join("\n")
@@ -98,7 +100,8 @@ impl Facts {
              claviger account create {id} app --generate-password --wait\n\
              claviger status {id}\n\
              claviger call aliyun DescribeAccounts InstanceId={id}\n\
-             claviger call tencent DescribeInstanceAccount InstanceId={id}\n",
+             claviger call tencent DescribeInstanceAccount InstanceId={id}\n\
+             claviger call volcengine ListDBAccount InstanceId={id}\n",
             id = self.instance
         )
     }

@@ -123,6 +123,19 @@ fn an_account_logs_in_on_both_nodes() {
     ]);
     assert_eq!(refused.code, 1);
     assert!(refused.err.contains("MissingParameter"), "{refused:?}");
+    let called = place.run(&[
+        "call",
+        "volcengine",
+        "ListDBAccount",
+        "InstanceId=r-dev",
+        "AccountName=app",
+    ]);
+    let called = called.json();
+    let row = &called["Result"]["Accounts"][0];
+    assert_eq!(
+        (&row["AccountName"], &row["RoleName"]),
+        (&"app".into(), &"ReadOnly".into())
+    );
     let deleted = place
         .run(&["account", "delete", "r-dev", "app", "--wait"])
         .fine();

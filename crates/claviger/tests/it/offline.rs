@@ -172,6 +172,18 @@ fn a_signed_request_is_printed_for_curl() {
     let body =
         r#"{"AccountName":"app","InstanceId":"crs-1","NoAuth":false,"ReadonlyPolicy":["master"]}"#;
     assert!(text.contains(body), "{text}");
+    let args = "call volcengine ListDBAccount InstanceId=redis-1 --curl --endpoint \
+                https://redis.cn-shanghai.volcengineapi.com";
+    let args: Vec<_> = args.split_whitespace().collect();
+    let text = place.run_with(&args, &env).fine();
+    assert!(
+        text.contains("Credential=AKID/") && text.contains("/cn-shanghai/redis/request"),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"--data-raw '{"InstanceId":"redis-1"}'"#) && !text.contains("topsecret"),
+        "{text}"
+    );
     let line = place.run_with(&["call", "huawei", "X"], &env).one_line(1);
     assert!(line.contains("this version"), "{line}");
 }
