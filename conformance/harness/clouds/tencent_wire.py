@@ -44,8 +44,9 @@ class Signer:
         return answer, raw
 
     def tc3(self, action, params=None, method="POST", body=None, kind="application/json",
-            skew=0, day=None, key=None, access_key=None, unsigned=False, changed=None):
-        """TC3. `changed` overrides headers after signing (None removes one)."""
+            skew=0, day=None, key=None, access_key=None, unsigned=False, changed=None, proxy=None):
+        """TC3. `changed` overrides headers after signing (None removes one); `proxy` is a host
+        for which this service stands as the HTTP proxy."""
         stamp = int(time.time()) + skew
         day = day or datetime.fromtimestamp(stamp, timezone.utc).strftime("%Y-%m-%d")
         query = ""
@@ -53,7 +54,7 @@ class Signer:
             kind, query, body = FORM, urlencode(params or {}), b""
         elif body is None:
             body = json.dumps(params or {}).encode()
-        host = self.service.address
+        host = proxy or self.service.address
         payload = b"UNSIGNED-PAYLOAD" if unsigned else body
         request = (f"{method}\n/\n{query}\ncontent-type:{kind}\nhost:{host}\n\ncontent-type;host\n"
                    f"{hashlib.sha256(payload).hexdigest()}")
@@ -78,7 +79,8 @@ class Signer:
             headers.pop(name, None)
             if value is not None:
                 headers[name] = value
-        return self.send(method, f"/?{query}" if query else "/", body, headers)
+        base = f"http://{proxy}" if proxy else ""
+        return self.send(method, f"{base}/?{query}" if query else f"{base}/", body, headers)
 
     def v1(self, action, params=None, method="GET", changed=None, key=None, tamper=None):
         """Version 1. `changed` overrides fields before signing, `tamper` after it."""
@@ -136,6 +138,7 @@ class Wire:
         self.seed()
         self.forms()
         self.gateway()
+        self.permissions()
         self.forged()
         self.throttled()
         self.away()
@@ -203,6 +206,8 @@ class Wire:
             ("TC3 multipart", self.signer.tc3(list_, body=parts.encode(), kind=multipart)),
             ("TC3 with a charset", self.signer.tc3(
                 list_, self.listing(), kind="application/json; charset=utf-8")),
+            ("TC3 through HTTP_PROXY, as Terraform's provider comes", self.signer.tc3(
+                list_, self.listing(), proxy="redis.claviger.test:8080")),
             ("v1 GET", self.signer.v1(list_, self.listing())),
             ("v1 POST", self.signer.v1(list_, self.listing(), "POST")),
             ("v1 SHA-256", self.signer.v1(
@@ -244,6 +249,26 @@ class Wire:
         ):
             self.equal(f"{what}: {want}, with status 200", (reply[0].status, code(reply)),
                        (200, want))
+
+    def permissions(self):
+        """Keys that may only read, or only on another instance."""
+        for role, more, action, params, want in (
+            ("auditor", [], "DeleteInstanceAccount",
+             {"InstanceId": self.instance, "AccountName": "a"},
+             "UnauthorizedOperation.NoCAMAuthed"),
+            ("operator", [], "ModifyInstancePasswordPolicy",
+             {"InstanceId": self.instance, "PasswordPolicy": {"Enabled": True}},
+             "UnauthorizedOperation.NoCAMAuthed"),
+            ("admin", ["--instance", "crs-another"], "DescribeTaskList",
+             {"InstanceId": self.instance}, "InvalidParameter.PermissionDenied"),
+        ):
+            _, out, err = self.service.run("key", "create", "--role", role, *more, "--json")
+            made = json.loads(out)
+            secret = self.password(made["secret"])
+            # The command shows it once, by design.
+            self.service.output = self.service.output.replace(secret, "")
+            reply = self.signer.tc3(action, params, access_key=made["id"], key=secret)
+            self.equal(f"{action} by a key of role {role} {' '.join(more)}", code(reply), want)
 
     def forged(self):
         """A request whose body, query or a field is not what was signed; then the same twice."""

@@ -538,7 +538,7 @@ fn instance_filters() {
     let two = [("InstanceIds.0", "a"), ("InstanceIds.1", "b")];
     let wanted = InstanceQuery {
         ids: vec!["a".into(), "b".into()],
-        ..plain.clone()
+        ..plain
     };
     assert_eq!(instances(&two), Query::Instances(wanted));
     for empty in [
