@@ -10,6 +10,7 @@
 
 mod board;
 mod check;
+mod cluster;
 mod conclude;
 mod config;
 mod context;
@@ -30,11 +31,15 @@ mod observe;
 mod plan;
 mod reply;
 mod resp;
+mod roster;
 mod scratch;
+mod sentinel;
 mod stats;
+mod survey;
 mod sweep;
 mod tls;
 mod topology;
+mod watch;
 mod wire;
 
 pub use config::FleetConfig;

@@ -7,12 +7,13 @@ use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountId, InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{
     AdministratorReach, Instance, InstanceState, InstanceView, NodeLogin, NodeSeed, NodeTls,
-    RolePolicy, RoleProfile, TopologyChoice,
+    RolePolicy, RoleProfile, SentinelLogin, TopologyChoice,
 };
 use claviger_core::outcome::Answer;
 use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{CheckReport, Observed, Op};
 use claviger_core::query::{InstanceQuery, Query, Rows};
+use claviger_core::reach::AddressMap;
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,16 @@ pub struct NewInstance {
     /// Sentinel's name of the primary.
     #[serde(default)]
     pub master_name: Option<String>,
+    /// The user on the Sentinels, if they have users of their own.
+    #[serde(default)]
+    pub sentinel_user: Option<String>,
+    /// The password on the Sentinels. With neither, no login is tried there, then that of the
+    /// nodes.
+    #[serde(default, deserialize_with = "secret_option")]
+    pub sentinel_password: Option<Secret>,
+    /// Where nodes are reached that announce other addresses.
+    #[serde(default)]
+    pub map: Vec<AddressMap>,
     /// TLS files for the nodes, on the service's machine.
     #[serde(default)]
     pub tls: NodeTls,
@@ -288,6 +299,11 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
     if new.password.is_some() {
         login.password = new.password;
     }
+    login.sentinel = sentinel_login(new.sentinel_user, new.sentinel_password)?;
+    map_ok(&new.map)?;
+    if let Some(name) = &new.master_name {
+        label_ok("master name", name)?;
+    }
     Ok(Instance {
         id: InstanceId::new(new.id),
         name,
@@ -296,6 +312,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
         master_name: new.master_name,
         seeds,
         tls: new.tls,
+        map: new.map,
         login,
         default_password: None,
         roles: new.roles,
@@ -377,8 +394,28 @@ fn read_node(node: &Secret) -> Result<(NodeSeed, NodeLogin), String> {
             user,
             password,
             former: Vec::new(),
+            sentinel: None,
         },
     ))
+}
+
+fn sentinel_login(
+    user: Option<String>,
+    password: Option<Secret>,
+) -> Result<Option<SentinelLogin>, String> {
+    match (&user, &password) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err("a user on the Sentinels takes a password".into()),
+        (_, Some(_)) => Ok(Some(SentinelLogin { user, password })),
+    }
+}
+
+fn map_ok(map: &[AddressMap]) -> Result<(), String> {
+    if map.len() <= AddressMap::COUNT_MAX && map.iter().all(AddressMap::is_valid) {
+        Ok(())
+    } else {
+        Err("the address map takes 512 pairs at most, each host:port twice or host twice".into())
+    }
 }
 
 fn label_ok(what: &str, text: &str) -> Result<(), String> {

@@ -55,6 +55,7 @@ pub(crate) fn instance(id: &str, seeds: &[String]) -> Instance {
             })
             .collect(),
         tls: NodeTls::default(),
+        map: Vec::new(),
         login: NodeLogin::default(),
         default_password: None,
         roles: RolePolicy::default(),
