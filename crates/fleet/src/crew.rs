@@ -11,6 +11,7 @@ use crate::keeper::Event;
 use crate::member::{Member, Standing};
 use crate::membership;
 use crate::roster::Roster;
+use crate::sentinel_login::Watchers;
 use crate::stats::count;
 use crate::sweep;
 use crate::topology::Shape;
@@ -426,7 +427,11 @@ impl Crew {
         let ready = self.members.iter_mut().filter(|member| member.is_ready());
         let passes = ready.map(|member| drive::node(member, desired, &context, sweep, &told));
         join_all(passes).await;
-        default_user::advance(&mut self.members, desired, &context, &told).await;
+        let watchers = Watchers {
+            posts: &mut self.posts,
+            name: self.master_name.as_deref(),
+        };
+        default_user::advance(&mut self.members, desired, &context, &told, watchers).await;
         for member in self.members.iter_mut().filter(|member| member.is_ready()) {
             match &member.error {
                 None => {

@@ -34,6 +34,7 @@ mod resp;
 mod roster;
 mod scratch;
 mod sentinel;
+mod sentinel_login;
 mod stats;
 mod survey;
 mod sweep;

@@ -391,9 +391,7 @@ async fn enter(link: &Link, access: &Access) -> Result<(), NodeError> {
     let info = reply
         .ok()
         .and_then(|info| reply::text(&info).map(|t| t.into_owned()));
-    let mode = info
-        .as_deref()
-        .and_then(|info| reply::info(info, "redis_mode"));
+    let mode = info.as_deref().and_then(reply::mode);
     if mode == Some("sentinel") {
         Ok(())
     } else {

@@ -188,7 +188,6 @@ impl Crew {
         let plain = self.members.iter().any(|m| m.seed && m.is_ready());
         let before = instance.observed_topology.filter(|_| !plain);
         self.shape = topology::shape(instance.topology, &facts, watched, before);
-        self.roster.expire(self.context.config.detached_keep);
         let seeds: Vec<NodeSeed> = instance
             .seeds
             .iter()
@@ -281,14 +280,17 @@ impl Crew {
         let config = &self.context.config;
         let retired = &mut self.retired;
         self.members.retain(|member| {
-            let keep = if member.is_ready() || listing {
+            let keep = if cluster && member.facts.is_some() {
+                // The roster has waited.
+                Duration::ZERO
+            } else if member.is_ready() || listing {
                 config.detached_keep
             } else {
                 config.unlisted_keep
             };
             let gone = member
                 .unlisted
-                .is_some_and(|since| now.duration_since(since) > keep);
+                .is_some_and(|since| now.duration_since(since) >= keep);
             if gone {
                 tracing::info!(instance = %id, node = %member.address, "the node has left");
                 if member.seed {

@@ -12,7 +12,7 @@ use claviger_core::node::{NodeRole, Persistence};
 /// How many replicas of one primary are followed.
 const REPLICAS_MAX: usize = 64;
 
-/// How the server runs, by its own word (`redis_mode`).
+/// How the server runs, by its own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Standalone,
@@ -76,7 +76,7 @@ pub(crate) async fn facts(link: &Link, tls: bool) -> Result<Facts, NodeError> {
         .to_owned();
     let mut facts = Facts {
         engine,
-        mode: match reply::info(&server, "redis_mode") {
+        mode: match reply::mode(&server) {
             Some("sentinel") => Mode::Sentinel,
             Some("cluster") => Mode::Cluster,
             _ => Mode::Standalone,

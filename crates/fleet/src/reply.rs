@@ -70,6 +70,11 @@ pub(crate) fn info<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// How a server says that it runs: `redis_mode` in INFO, from Valkey 8 on `server_mode`.
+pub(crate) fn mode(server: &str) -> Option<&str> {
+    info(server, "redis_mode").or_else(|| info(server, "server_mode"))
+}
+
 /// How many ACL commands a server has run, by anyone: INFO commandstats. Before 7.0 there is one
 /// counter for all of them, later one for each subcommand.
 pub(crate) fn acl_calls(info: &str) -> Option<u64> {

@@ -44,11 +44,14 @@ impl Roster {
         new
     }
 
-    /// Drops whom no view has listed for so long. While there is no view nobody leaves.
-    pub(crate) fn expire(&mut self, keep: Duration) {
+    /// Drops whom no view has listed for so long; true if there was anyone. While there is no
+    /// view nobody leaves.
+    pub(crate) fn expire(&mut self, keep: Duration) -> bool {
+        let before = self.listed.len();
         if let Some(told) = self.told {
             self.listed.retain(|held| told - held.seen <= keep);
         }
+        self.listed.len() < before
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {
@@ -83,10 +86,10 @@ mod tests {
         assert!(roster.take(view(&["a:1", "b:1"]), start));
         assert!(!roster.take(view(&["b:1"]), start + second));
         assert!(roster.take(view(&["b:1", "c:1"]), start + 2 * second));
-        roster.expire(2 * second);
+        assert!(!roster.expire(2 * second));
         assert_eq!(roster.peers().len(), 3);
         roster.take(view(&["b:1"]), start + 3 * second);
-        roster.expire(2 * second);
+        assert!(roster.expire(2 * second));
         let left: Vec<_> = roster
             .peers()
             .iter()

@@ -43,6 +43,8 @@ pub(crate) struct Post {
     deaf: Option<NodeError>,
     /// No Sentinel lists it since then.
     unlisted: Option<Instant>,
+    /// The default user's password (short form) that it needs no telling of.
+    pub(crate) told: Option<u64>,
 }
 
 impl Post {
@@ -140,6 +142,7 @@ impl Crew {
             error: None,
             deaf: None,
             unlisted: None,
+            told: None,
         });
     }
 
@@ -245,6 +248,7 @@ impl Crew {
             others.extend(view.others.iter().map(|o| reachable(&self.map, o)));
         }
         if answered {
+            self.unfollowed |= self.roster.expire(self.context.config.detached_keep);
             self.follow_posts(&others);
         }
     }
@@ -347,7 +351,8 @@ impl Crew {
             (facts.node_id, facts.announced) = (view.id, view.announced);
         }
         let peers = self.mapped(view.peers);
-        if self.roster.take(peers, Instant::now()) {
+        let new = self.roster.take(peers, Instant::now());
+        if self.roster.expire(self.context.config.detached_keep) || new {
             self.unfollowed = true;
             self.signal();
         }

@@ -21,6 +21,8 @@ pub struct Cluster {
     pub nodes: Vec<Server>,
     binary: EngineBinary,
     options: ServerOptions,
+    /// Each node's port for TLS, if they speak it.
+    tls: Option<Vec<u16>>,
 }
 
 impl Cluster {
@@ -35,10 +37,35 @@ impl Cluster {
         replicas: u16,
         options: &ServerOptions,
     ) -> Result<Self> {
+        Self::build(binary, primaries, replicas, options, None)
+    }
+
+    /// The same, where the nodes speak TLS among themselves and to clients; `options` name the
+    /// files. They also listen without, for the tests.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_tls(
+        binary: &EngineBinary,
+        primaries: u16,
+        replicas: u16,
+        options: &ServerOptions,
+    ) -> Result<Self> {
+        Self::build(binary, primaries, replicas, options, Some(Vec::new()))
+    }
+
+    fn build(
+        binary: &EngineBinary,
+        primaries: u16,
+        replicas: u16,
+        options: &ServerOptions,
+        tls: Option<Vec<u16>>,
+    ) -> Result<Self> {
         let mut cluster = Self {
             nodes: Vec::new(),
             binary: binary.clone(),
             options: options.clone(),
+            tls,
         };
         for _ in 0..primaries + replicas {
             cluster.launch()?;
@@ -72,6 +99,13 @@ impl Cluster {
             "cluster-node-timeout 1000".to_owned(),
             "cluster-replica-validity-factor 0".to_owned(),
         ]);
+        if let Some(ports) = &mut self.tls {
+            let port = port()?;
+            options.lines.push(format!("tls-port {port}"));
+            options.lines.push("tls-cluster yes".to_owned());
+            options.lines.push("tls-replication yes".to_owned());
+            ports.push(port);
+        }
         self.nodes.push(Server::start(&self.binary, &options)?);
         Ok(())
     }
@@ -88,9 +122,19 @@ impl Cluster {
     }
 
     fn meet(&self, at: usize) -> Result<()> {
-        let port = self.nodes[at].port().to_string();
+        let port = match &self.tls {
+            Some(ports) => ports[at],
+            None => self.nodes[at].port(),
+        };
+        let port = port.to_string();
         self.nodes[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port])?;
         Ok(())
+    }
+
+    /// A node's port for TLS; 0 if there is none.
+    pub fn tls_port(&self, at: usize) -> u16 {
+        let ports = self.tls.as_deref().unwrap_or_default();
+        ports.get(at).copied().unwrap_or(0)
     }
 
     /// The node's id in the cluster.

@@ -245,8 +245,8 @@ impl Server {
         let log = fs::File::create(self.directory().join("log"))?;
         command
             .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null());
+            .stdout(log.try_clone()?)
+            .stderr(log);
         self.child = Some(command.spawn().context("start the server")?);
         self.await_ready()
     }
