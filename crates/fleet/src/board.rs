@@ -147,7 +147,7 @@ impl Board {
         };
         let seat = seats
             .get(&instance.id)
-            .filter(|seat| !seat.nodes.is_empty());
+            .filter(|seat| !seat.nodes.is_empty() || seat.error.is_some());
         let seat = seat.unwrap_or(&unseen);
         let nodes: Vec<NodeSight> = seat
             .nodes

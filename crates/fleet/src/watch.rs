@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The least time between two sweeps that signals have brought forward.
-const SIGNAL_GAP: Duration = Duration::from_millis(100);
+const SIGNAL_GAP: Duration = Duration::from_millis(200);
 
 /// A Sentinel that we hold.
 pub(crate) struct Post {

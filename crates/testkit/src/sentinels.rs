@@ -28,7 +28,7 @@ pub struct Sentinels {
 
 impl Sentinels {
     /// Starts so many over the primary, whose replicas are linked, and waits until each knows
-    /// the others and the replicas. They take a node for down after 400 ms.
+    /// the others and the replicas. They take a node for down after a second.
     ///
     /// # Errors
     /// When one does not come up.
@@ -45,7 +45,7 @@ impl Sentinels {
                 "sentinel monitor {MASTER} 127.0.0.1 {} {quorum}",
                 primary.port()
             ),
-            format!("sentinel down-after-milliseconds {MASTER} 400"),
+            format!("sentinel down-after-milliseconds {MASTER} 1000"),
             format!("sentinel failover-timeout {MASTER} 2000"),
         ];
         if let Some((user, password)) = &watched.login {
