@@ -115,13 +115,11 @@ async fn cluster(
     let body = format!(r#"{{"id":"r-bench","nodes":["redis://{seed}"]}}"#);
     register(&mut caller, &body).await?;
     in_sync(&mut caller).await?;
-    let mut sessions = Vec::new();
-    for node in &cluster.nodes {
-        sessions.push(node.session()?);
-    }
     let (mut logins, mut synced) = (Vec::new(), Vec::new());
     for n in 0..changes {
         let name = format!("app{n}");
+        let sessions = cluster.nodes.iter().map(Server::session);
+        let mut sessions = sessions.collect::<anyhow::Result<Vec<Session>>>()?;
         create(&mut caller, &name).await?;
         let since = Instant::now();
         if n % 2 == 0 {

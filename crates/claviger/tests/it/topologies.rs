@@ -45,13 +45,25 @@ fn sentinels_are_registered_and_shown() {
     let gone = "redis://127.0.0.1:1".to_owned();
     let file = place.path("pw").display().to_string();
     let mut words = vec!["instance", "add", "r-watched", "--topology", "sentinel"];
-    words.extend(["--node", &gone, "--node", &node, "--sentinel-user", "looker"]);
+    words.extend([
+        "--node",
+        &gone,
+        "--node",
+        &node,
+        "--sentinel-user",
+        "looker",
+    ]);
     words.extend(["--sentinel-password-file", &file]);
     let wrong = [words.clone(), vec!["--master-name", "other"]].concat();
     let refused = service.run(&wrong);
     assert_eq!(refused.code, 1);
-    assert!(refused.out.contains("watches no primary named other") || refused.err.contains("watches no primary named other"),
-        "{} {}", refused.out, refused.err);
+    assert!(
+        refused.out.contains("watches no primary named other")
+            || refused.err.contains("watches no primary named other"),
+        "{} {}",
+        refused.out,
+        refused.err
+    );
     words.extend(["--master-name", MASTER]);
     let told = service.run(&words).fine();
     assert!(told.contains("sentinel"), "{told}");
@@ -78,7 +90,11 @@ fn sentinels_are_registered_and_shown() {
     }
     service.run(&["instance", "check", "r-watched"]).fine();
     let doctor = service.run(&["doctor"]);
-    assert!(doctor.out.contains("sentinel 127.0.0.1:1"), "{}", doctor.out);
+    assert!(
+        doctor.out.contains("sentinel 127.0.0.1:1"),
+        "{}",
+        doctor.out
+    );
 }
 
 #[test]
