@@ -170,7 +170,7 @@ impl Found {
         let new = |seed: &NodeSeed| {
             let visited = self.visits.iter().any(|v| v.seed.address == seed.address);
             // A seed that has just turned out to be a Sentinel is asked as one.
-            !visited && !(watched && instance.seeds.contains(seed))
+            !(visited || (watched && instance.seeds.contains(seed)))
         };
         wanted.into_iter().filter(new).collect()
     }

@@ -236,7 +236,7 @@ mod tests {
                 user: Some("watch".into()),
                 password: Some(Secret::new("höre")),
             }),
-            ..login.clone()
+            ..login
         };
         let longer = encode_login(&watched);
         assert_eq!(longer.len(), longer.capacity(), "no growth, no copies left");
