@@ -145,9 +145,9 @@ impl Board {
             unmanaged: instance.unmanaged.clone(),
             ..Seat::default()
         };
-        let seat = seats
-            .get(&instance.id)
-            .filter(|seat| !seat.nodes.is_empty() || seat.error.is_some());
+        let seat = seats.get(&instance.id).filter(|seat| {
+            !(seat.nodes.is_empty() && seat.sentinels.is_empty() && seat.error.is_none())
+        });
         let seat = seat.unwrap_or(&unseen);
         let nodes: Vec<NodeSight> = seat
             .nodes

@@ -2,13 +2,13 @@
 //! login do what is needed, how do they keep users, what is dangerous.
 
 use crate::context::Context;
+use crate::discover;
 use crate::errors::NodeError;
 use crate::keeper;
 use crate::link::{self, Batch, Link, Reply};
 use crate::observe::{self, Facts, Mode};
 use crate::plan::SCRATCH_PREFIX;
 use crate::reply;
-use crate::survey;
 use claviger_core::engine::{AclLevel, Engine};
 use claviger_core::ids::{AccountName, Revision};
 use claviger_core::instance::{Instance, NodeSeed};
@@ -31,7 +31,7 @@ pub(crate) struct Visit {
 
 /// Checks the registered nodes and those found through them.
 pub(crate) async fn check(instance: &Instance, context: &Context) -> CheckReport {
-    let found = survey::survey(instance, context).await;
+    let found = discover::discover(instance, context).await;
     let (visits, shape) = (found.visits, found.shape);
     let seen = || visits.iter().filter_map(|visit| visit.facts.as_ref());
     let leader = seen()

@@ -23,7 +23,7 @@ pub(crate) struct Found {
 }
 
 /// Looks at the registered nodes and at those found through them.
-pub(crate) async fn survey(instance: &Instance, context: &Context) -> Found {
+pub(crate) async fn discover(instance: &Instance, context: &Context) -> Found {
     let mut found = Found {
         visits: Vec::new(),
         shape: Shape::Unknown,
