@@ -39,17 +39,19 @@ fn main() -> anyhow::Result<()> {
             runtime.block_on(all(PathBuf::from(path), quick))
         }
         Some("topology") => {
-            let path = words.get(1).context("topology PATH [FAILOVERS]")?;
+            let path = words.get(1).context("topology PATH")?;
             let failovers = words.get(2).map_or(Ok(50), |count| count.parse())?;
             let mut report = Report::default();
             let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(topology::run(path.as_ref(), failovers, &mut report))?;
+            let part = words.get(3).map(String::as_str);
+            let run = topology::run(path.as_ref(), failovers, part, &mut report);
+            runtime.block_on(run)?;
             report.print();
             Ok(())
         }
         _ => bail!(
-            "usage: claviger-bench all --claviger PATH [--quick] | topology PATH [FAILOVERS] \
-             | icount WHAT COUNT"
+            "usage: claviger-bench all --claviger PATH [--quick] | topology PATH [FAILOVERS \
+             [cluster|switch|crash]] | icount WHAT COUNT"
         ),
     }
 }

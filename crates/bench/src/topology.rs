@@ -14,15 +14,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Accounts that are there before the failovers.
 const ACCOUNTS: usize = 10;
 const PASSWORD: &str = "Bench-Pass-2026";
 
-/// Runs all of it.
+/// Runs all of it, or the part that is named: `cluster`, `switch` or `crash`.
 pub(crate) async fn run(
     claviger: &Path,
     failovers: usize,
+    part: Option<&str>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let binary = found_engines()
@@ -30,10 +31,15 @@ pub(crate) async fn run(
         .find(|binary| binary.path.starts_with("/usr"))
         .context("no server on the path")?;
     report.add("server", binary.engine.to_string(), 0.0, Goal::None);
-    cluster(claviger, binary, failovers * 4, report).await?;
-    for crash in [false, true] {
-        let what = if crash { "crash" } else { "SENTINEL FAILOVER" };
-        switches(claviger, binary, failovers, what, crash, report).await?;
+    let wanted = |name| part.is_none_or(|part| part == name);
+    if wanted("cluster") {
+        cluster(claviger, binary, failovers * 4, report).await?;
+    }
+    if wanted("switch") {
+        switches(claviger, binary, failovers, false, report).await?;
+    }
+    if wanted("crash") {
+        switches(claviger, binary, failovers, true, report).await?;
     }
     Ok(())
 }
@@ -209,10 +215,10 @@ async fn switches(
     claviger: &Path,
     binary: &EngineBinary,
     count: usize,
-    what: &str,
     crash: bool,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let what = if crash { "crash" } else { "SENTINEL FAILOVER" };
     let dir = tempfile::tempdir()?;
     let mut group = Group::start(binary)?;
     let serving = Serving::start(claviger, dir.path(), &[])?;

@@ -399,6 +399,26 @@ async fn check_of_sentinels_says_what_is_wrong() {
     plain.seeds[0].address = group.nodes[0].address().as_str().into();
     let report = world.fleet.check(&plain).await;
     assert!(report.sentinels[0].problems[0].starts_with("this is no Sentinel"));
+    // A replica that is down is known by the Sentinels alone.
+    group.nodes[2].kill();
+    let report = world.fleet.check(&group.by(&[0])).await;
+    assert_eq!(report.nodes.len(), 3, "{report:#?}");
+    let away = report
+        .nodes
+        .iter()
+        .find(|n| !n.problems.is_empty())
+        .unwrap();
+    assert_eq!(away.node.address.as_str(), group.nodes[2].address());
+    assert_eq!(away.problems, ["connection refused"]);
+    world.wake();
+    eventually_async("it is shown as such", PATIENCE, || async {
+        let sight = world.sight().await;
+        let mut nodes = sight.nodes.iter();
+        nodes.any(|n| n.address.as_str() == group.nodes[2].address() && !n.reachable)
+    })
+    .await;
+    group.nodes[2].start_again().unwrap();
+    world.in_sync(3).await;
     // One Sentinel is enough.
     group.sentinels.each[1].kill();
     let report = world.fleet.check(&group.by(&[1, 0])).await;
