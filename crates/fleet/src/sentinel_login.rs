@@ -74,8 +74,14 @@ async fn tell(post: &Post, name: Option<&str>, password: &Secret) -> Result<(), 
     let mut batch = Batch::new();
     batch.add("SENTINEL SET", [name, "auth-pass", password.expose()]);
     let reply = link.run(&batch).await?.pop();
-    reply.unwrap_or(Err(NodeError::Lost))?;
-    Ok(())
+    match reply.unwrap_or(Err(NodeError::Lost)) {
+        Ok(_) => Ok(()),
+        // A server's words may quote what they do not like, which is the password here.
+        Err(NodeError::Said { .. }) => Err(sentinel::Useless::Name(
+            "it refuses SENTINEL SET auth-pass".into(),
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// As whom the Sentinels are connected to the nodes that answer.
