@@ -10,6 +10,7 @@ use claviger_testkit::sentinels::MASTER;
 use claviger_testkit::{
     Cluster, EngineBinary, Keeps, Sentinels, Server, ServerOptions, Session, Watched, found_engines,
 };
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -44,35 +45,37 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn told(caller: &mut Caller, request: &[u8], what: &str) -> anyhow::Result<String> {
+async fn told(service: SocketAddr, request: &[u8], what: &str) -> anyhow::Result<String> {
+    // Anew each time: the service ends connections on which nothing comes for a while.
+    let mut caller = Caller::connect(service).await?;
     let (status, told) = caller.call(request).await?;
     let told = String::from_utf8_lossy(&told).into_owned();
     ensure!(status / 100 == 2, "{what} answered {status}: {told}");
     Ok(told)
 }
 
-async fn register(caller: &mut Caller, body: &str) -> anyhow::Result<()> {
+async fn register(service: SocketAddr, body: &str) -> anyhow::Result<()> {
     let request = requests::native("POST", "/claviger/v1/instances", body);
-    told(caller, &request, "registering").await.map(drop)
+    told(service, &request, "registering").await.map(drop)
 }
 
-async fn create(caller: &mut Caller, name: &str) -> anyhow::Result<()> {
+async fn create(service: SocketAddr, name: &str) -> anyhow::Result<()> {
     let request = requests::create("r-bench", name);
-    told(caller, &request, "create").await.map(drop)
+    told(service, &request, "create").await.map(drop)
 }
 
-async fn delete(caller: &mut Caller, name: &str) -> anyhow::Result<()> {
+async fn delete(service: SocketAddr, name: &str) -> anyhow::Result<()> {
     let params = [("InstanceId", "r-bench"), ("AccountName", name)];
     let request = requests::aliyun("DeleteAccount", &params);
-    told(caller, &request, "delete").await.map(drop)
+    told(service, &request, "delete").await.map(drop)
 }
 
 /// Waits until the whole instance is in sync.
-async fn in_sync(caller: &mut Caller) -> anyhow::Result<()> {
+async fn in_sync(service: SocketAddr) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let request = requests::native("GET", "/claviger/v1/instances/r-bench/status", "");
-        let status = told(caller, &request, "status").await?;
+        let status = told(service, &request, "status").await?;
         let top = status.split("\"nodes\"").next().unwrap_or_default();
         if top.contains("\"in_sync\":true") {
             return Ok(());
@@ -116,20 +119,19 @@ async fn cluster(
     };
     let cluster = Cluster::start(binary, 3, 3, &options)?;
     let serving = Serving::start(claviger, dir.path(), &[])?;
-    let mut caller = Caller::connect(serving.address).await?;
     let seed = cluster.nodes[0].address();
     let body = format!(r#"{{"id":"r-bench","nodes":["redis://{seed}"]}}"#);
-    register(&mut caller, &body).await?;
-    in_sync(&mut caller).await?;
+    register(serving.address, &body).await?;
+    in_sync(serving.address).await?;
     let (mut logins, mut synced) = (Vec::new(), Vec::new());
     for n in 0..changes {
         let name = format!("app{n}");
         let sessions = cluster.nodes.iter().map(Server::session);
         let mut sessions = sessions.collect::<anyhow::Result<Vec<Session>>>()?;
-        create(&mut caller, &name).await?;
+        create(serving.address, &name).await?;
         let since = Instant::now();
         if n % 2 == 0 {
-            in_sync(&mut caller).await?;
+            in_sync(serving.address).await?;
             synced.push(ms(since));
         } else {
             for session in &mut sessions {
@@ -137,9 +139,9 @@ async fn cluster(
             }
             logins.push(ms(since));
         }
-        in_sync(&mut caller).await?;
-        delete(&mut caller, &name).await?;
-        in_sync(&mut caller).await?;
+        in_sync(serving.address).await?;
+        delete(serving.address, &name).await?;
+        in_sync(serving.address).await?;
     }
     add(
         report,
@@ -177,8 +179,8 @@ impl Group {
         }
         let sentinels = Sentinels::start(binary, 3, &nodes[0], 2, &Watched::default())?;
         for sentinel in &sentinels.each {
-            sentinel.ask(&["SENTINEL", "SET", MASTER, "failover-timeout", "1000"])?;
-            sentinel.ask(&["SENTINEL", "SET", MASTER, "down-after-milliseconds", "400"])?;
+            sentinel.ask(&["SENTINEL", "SET", MASTER, "failover-timeout", "2000"])?;
+            sentinel.ask(&["SENTINEL", "SET", MASTER, "down-after-milliseconds", "1000"])?;
             // Only for the pace of the bench: replicas are asked for their state more often.
             sentinel.ask(&["SENTINEL", "DEBUG", "INFO-PERIOD", "200"])?;
         }
@@ -222,7 +224,6 @@ async fn switches(
     let dir = tempfile::tempdir()?;
     let mut group = Group::start(binary)?;
     let serving = Serving::start(claviger, dir.path(), &[])?;
-    let mut caller = Caller::connect(serving.address).await?;
     let seeds: Vec<String> = group
         .sentinels
         .each
@@ -233,17 +234,17 @@ async fn switches(
         r#"{{"id":"r-bench","topology":"sentinel","master_name":"{MASTER}","nodes":[{}]}}"#,
         seeds.join(",")
     );
-    register(&mut caller, &body).await?;
+    register(serving.address, &body).await?;
     for n in 0..ACCOUNTS {
-        create(&mut caller, &format!("app{n}")).await?;
+        create(serving.address, &format!("app{n}")).await?;
     }
-    in_sync(&mut caller).await?;
+    in_sync(serving.address).await?;
     let (mut all, mut new, mut back) = (Vec::new(), Vec::new(), Vec::new());
     let mut primary = 0;
     for round in 0..count {
         // One account is accepted in the moment before.
         let last = format!("last{round}");
-        create(&mut caller, &last).await?;
+        create(serving.address, &last).await?;
         if crash {
             group.nodes[primary].kill();
         } else {
@@ -258,7 +259,7 @@ async fn switches(
         usable(&mut session, &last)?;
         all.push(ms(since));
         let next = format!("next{round}");
-        create(&mut caller, &next).await?;
+        create(serving.address, &next).await?;
         let since = Instant::now();
         usable(&mut session, &next)?;
         new.push(ms(since));
@@ -284,9 +285,9 @@ async fn switches(
         }
         primary = promoted;
         for name in [&last, &next] {
-            delete(&mut caller, name).await?;
+            delete(serving.address, name).await?;
         }
-        in_sync(&mut caller).await?;
+        in_sync(serving.address).await?;
         progress(&format!("{what} {round}"));
     }
     let title = format!("{what}: switch to all accounts usable on the new primary");
