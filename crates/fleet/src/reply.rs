@@ -70,9 +70,11 @@ pub(crate) fn info<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// How a server says that it runs: `redis_mode` in INFO, from Valkey 8 on `server_mode`.
+/// How a server says that it runs, in INFO: `redis_mode`, from Valkey 8 on `server_mode`, in
+/// Redict `redict_mode`.
 pub(crate) fn mode(server: &str) -> Option<&str> {
-    info(server, "redis_mode").or_else(|| info(server, "server_mode"))
+    let names = ["redis_mode", "server_mode", "redict_mode"];
+    names.into_iter().find_map(|name| info(server, name))
 }
 
 /// How many ACL commands a server has run, by anyone: INFO commandstats. Before 7.0 there is one
