@@ -1,8 +1,9 @@
 //! Measures claviger beside its anchors, in one run, and prints the tables of
 //! `docs/performance.md`.
 //!
-//! `claviger-bench all --claviger target/release/claviger` runs everything; `icount` is run
-//! under valgrind by `scripts/bench.sh`. Figures are ratios where they can be: single times on a
+//! `claviger-bench all --claviger target/release/claviger` runs everything but `topology PATH`
+//! (failovers and clusters, which takes minutes); `icount` is run under valgrind by
+//! `scripts/bench.sh`. Figures are ratios where they can be: single times on a
 //! shared machine say little.
 
 mod anchor;
@@ -14,6 +15,7 @@ mod memory;
 mod report;
 mod requests;
 mod serve;
+mod topology;
 
 use anyhow::{Context, bail};
 use report::Report;
@@ -36,7 +38,21 @@ fn main() -> anyhow::Result<()> {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(all(PathBuf::from(path), quick))
         }
-        _ => bail!("usage: claviger-bench all --claviger PATH [--quick] | icount WHAT COUNT"),
+        Some("topology") => {
+            let path = words.get(1).context("topology PATH")?;
+            let failovers = words.get(2).map_or(Ok(50), |count| count.parse())?;
+            let mut report = Report::default();
+            let runtime = tokio::runtime::Runtime::new()?;
+            let part = words.get(3).map(String::as_str);
+            let run = topology::run(path.as_ref(), failovers, part, &mut report);
+            runtime.block_on(run)?;
+            report.print();
+            Ok(())
+        }
+        _ => bail!(
+            "usage: claviger-bench all --claviger PATH [--quick] | topology PATH [FAILOVERS \
+             [cluster|switch|crash]] | icount WHAT COUNT"
+        ),
     }
 }
 

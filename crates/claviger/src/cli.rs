@@ -224,7 +224,8 @@ pub(crate) struct InstanceAddArgs {
         long = "node",
         value_name = "URL",
         required = true,
-        help = "A node: redis://[user[:password]@]host:port, or rediss:// for TLS; repeat for more"
+        help = "A node or a Sentinel: redis://[user[:password]@]host:port, or rediss:// for TLS; \
+                repeat for more"
     )]
     pub(crate) nodes: Vec<String>,
     /// How the nodes belong together
@@ -233,6 +234,16 @@ pub(crate) struct InstanceAddArgs {
     /// Sentinel's name of the primary
     #[arg(long, value_name = "NAME")]
     pub(crate) master_name: Option<String>,
+    /// The user on the Sentinels, if they want another login than the nodes
+    #[arg(long, value_name = "USER")]
+    pub(crate) sentinel_user: Option<String>,
+    /// File whose first line is the password on the Sentinels [env: CLAVIGER_SENTINEL_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sentinel_password_file: Option<PathBuf>,
+    /// A node that announces another address is reached here: host:port=host:port, or host=host
+    /// for all its ports; repeat for more
+    #[arg(long, value_name = "ANNOUNCED=REACHABLE")]
+    pub(crate) map: Vec<String>,
     /// Region word, such as cn-hangzhou
     #[arg(long)]
     pub(crate) region: Option<String>,

@@ -101,3 +101,17 @@ pub(crate) fn node_password(file: Option<&Path>, env: &dyn Env) -> Result<Option
         None => Ok(env.get("CLAVIGER_NODE_PASSWORD")?.map(Secret::new)),
     }
 }
+
+/// The password on the Sentinels, if they want another login than the nodes.
+///
+/// # Errors
+/// The named file cannot be read.
+pub(crate) fn sentinel_password(
+    file: Option<&Path>,
+    env: &dyn Env,
+) -> Result<Option<Secret>, Failure> {
+    match file {
+        Some(path) => first_line(path).map(Some),
+        None => Ok(env.get("CLAVIGER_SENTINEL_PASSWORD")?.map(Secret::new)),
+    }
+}

@@ -219,6 +219,21 @@ pub fn own_login_tokens(level: AclLevel, masterauth: bool) -> Vec<String> {
     rule.tokens
 }
 
+/// The least login that claviger needs on a Sentinel that has users: to ask what it watches, to
+/// hear of switches, and to tell it a new password of the default user, if it logs in as that.
+pub fn sentinel_login_tokens(level: AclLevel) -> Vec<String> {
+    let mut rule = Rule {
+        tokens: Vec::new(),
+        level,
+    };
+    rule.words(
+        "-@all +auth +hello +ping +info +client|setname +subscribe +sentinel|masters \
+         +sentinel|master +sentinel|replicas +sentinel|sentinels +sentinel|myid +sentinel|set",
+    );
+    rule.since(AclLevel::Channels, "allchannels");
+    rule.tokens
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

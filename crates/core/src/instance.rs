@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::ids::{AccountName, InstanceId, NodeAddress, Revision, TaskId};
 use crate::policy::InstancePolicy;
 use crate::privilege::RoleName;
+use crate::reach::AddressMap;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +146,18 @@ pub struct NodeLogin {
     /// Passwords that a node may come to hold again, newest first: from an old ACL file, or from
     /// its configuration. Tried when the newest is refused, so that we are never locked out.
     pub former: Vec<Option<Secret>>,
+    /// The login on the Sentinels, if it was given; see [`SentinelLogin`].
+    pub sentinel: Option<SentinelLogin>,
+}
+
+/// The login on the Sentinels, which keep users of their own. Where none was given they are
+/// asked without a login, and with that of the nodes if they want one.
+#[derive(Clone, Debug, Default)]
+pub struct SentinelLogin {
+    /// User name; `None` means the `default` user.
+    pub user: Option<String>,
+    /// Password; `None` means none is needed.
+    pub password: Option<Secret>,
 }
 
 impl NodeLogin {
@@ -169,10 +182,12 @@ pub struct Instance {
     pub topology: TopologyChoice,
     /// Sentinel's name of the primary, for that topology.
     pub master_name: Option<String>,
-    /// Where to start looking; replicas are found from here.
+    /// Where to start looking: nodes, or Sentinels; all others are found from here.
     pub seeds: Vec<NodeSeed>,
     /// TLS material for the nodes.
     pub tls: NodeTls,
+    /// Where nodes are reached that announce other addresses.
+    pub map: Vec<AddressMap>,
     /// Our login on the nodes.
     pub login: NodeLogin,
     /// Clear password of the default account if it was set through us: replicas need it in
@@ -239,7 +254,7 @@ pub struct InstanceView {
     pub topology: Option<Topology>,
     /// Version of the primary when last seen.
     pub engine: Option<Engine>,
-    /// The registered nodes.
+    /// The registered nodes, or Sentinels.
     pub nodes: Vec<NodeSeed>,
     /// How privileges become rules.
     pub roles: RolePolicy,

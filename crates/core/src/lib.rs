@@ -24,6 +24,7 @@ pub mod policy;
 pub mod ports;
 pub mod privilege;
 pub mod query;
+pub mod reach;
 pub mod refusal;
 pub mod rules;
 pub mod secret;

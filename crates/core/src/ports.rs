@@ -6,7 +6,7 @@ use crate::audit::AuditEntry;
 use crate::clock::Timestamp;
 use crate::decide::Decision;
 use crate::engine::Engine;
-use crate::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, TaskId};
+use crate::ids::{AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId};
 use crate::instance::{Held, Instance, InstanceState, RolePolicy, Topology};
 use crate::node::NodeRecord;
 use crate::outcome::Changed;
@@ -274,15 +274,34 @@ pub struct CheckReport {
     pub engine: Option<Engine>,
     /// Each node found.
     pub nodes: Vec<NodeCheck>,
+    /// Each Sentinel found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sentinels: Vec<SentinelCheck>,
     /// Users that are not ours.
     pub unmanaged: Vec<AccountName>,
 }
 
 impl CheckReport {
-    /// Every node answered and nothing stands in the way.
+    /// Every node answered and nothing stands in the way; of Sentinels one is enough.
     pub fn is_fine(&self) -> bool {
-        !self.nodes.is_empty() && self.nodes.iter().all(|node| node.problems.is_empty())
+        let watched = self.sentinels.is_empty()
+            || self
+                .sentinels
+                .iter()
+                .any(|sentinel| sentinel.problems.is_empty());
+        watched && !self.nodes.is_empty() && self.nodes.iter().all(|node| node.problems.is_empty())
     }
+}
+
+/// What a check found of one Sentinel.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SentinelCheck {
+    /// `host:port`.
+    pub address: NodeAddress,
+    /// Why it cannot be asked, in plain words.
+    pub problems: Vec<String>,
+    /// What is noteworthy, in plain words.
+    pub warnings: Vec<String>,
 }
 
 /// What a check found of one node.

@@ -22,6 +22,9 @@ pub struct InstanceSight {
     pub error: Option<String>,
     /// Its nodes.
     pub nodes: Vec<NodeSight>,
+    /// The Sentinels that watch it; they hold no accounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sentinels: Vec<SentinelSight>,
     /// Its accounts.
     pub accounts: Vec<AccountSight>,
     /// Users on the nodes that are not ours; left alone.
@@ -46,6 +49,18 @@ pub struct NodeSight {
     pub revision: Revision,
     /// Reachable, confirmed at the newest revision, and nothing known to differ.
     pub in_sync: bool,
+    /// What is wrong, in plain words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A Sentinel as seen now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentinelSight {
+    /// `host:port`.
+    pub address: NodeAddress,
+    /// It answered when last asked.
+    pub reachable: bool,
     /// What is wrong, in plain words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -60,10 +60,12 @@ fn held() -> Held {
         master_name: None,
         seeds: Vec::new(),
         tls: NodeTls::default(),
+        map: Vec::new(),
         login: NodeLogin {
             user: None,
             password: Some(Secret::new("old!")),
             former: Vec::new(),
+            sentinel: None,
         },
         default_password: None,
         roles: RolePolicy::default(),

@@ -7,7 +7,7 @@ use claviger_core::engine::Engine;
 use claviger_core::ids::{AccountName, InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{Held, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
-use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SyncState};
+use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -34,6 +34,7 @@ struct Seat {
     topology: Option<Topology>,
     error: Option<String>,
     nodes: Vec<NodeSeat>,
+    sentinels: Vec<SentinelSight>,
     unmanaged: Vec<AccountName>,
 }
 
@@ -75,12 +76,14 @@ impl Board {
         topology: Option<Topology>,
         error: Option<String>,
         members: impl Iterator<Item = &'a Member>,
+        sentinels: Vec<SentinelSight>,
         unmanaged: Vec<AccountName>,
     ) {
         let seat = Seat {
             topology,
             error,
             nodes: members.map(seat_of).collect(),
+            sentinels,
             unmanaged,
         };
         self.lock().insert(id.clone(), seat);
@@ -92,6 +95,13 @@ impl Board {
             && let Some(node) = seat.nodes.iter_mut().find(|n| n.address == member.address)
         {
             *node = seat_of(member);
+        }
+    }
+
+    /// Shows its Sentinels anew.
+    pub(crate) fn show_sentinels(&self, id: &InstanceId, sentinels: Vec<SentinelSight>) {
+        if let Some(seat) = self.lock().get_mut(id) {
+            seat.sentinels = sentinels;
         }
     }
 
@@ -135,9 +145,9 @@ impl Board {
             unmanaged: instance.unmanaged.clone(),
             ..Seat::default()
         };
-        let seat = seats
-            .get(&instance.id)
-            .filter(|seat| !seat.nodes.is_empty());
+        let seat = seats.get(&instance.id).filter(|seat| {
+            !(seat.nodes.is_empty() && seat.sentinels.is_empty() && seat.error.is_none())
+        });
         let seat = seat.unwrap_or(&unseen);
         let nodes: Vec<NodeSight> = seat
             .nodes
@@ -173,6 +183,7 @@ impl Board {
                 && accounts.iter().all(|a| a.state == SyncState::InSync),
             error: seat.error.clone(),
             nodes,
+            sentinels: seat.sentinels.clone(),
             accounts,
             unmanaged: seat.unmanaged.clone(),
         }

@@ -2,13 +2,13 @@
 //! login do what is needed, how do they keep users, what is dangerous.
 
 use crate::context::Context;
+use crate::discover;
 use crate::errors::NodeError;
 use crate::keeper;
-use crate::link::{self, Access, Batch, Link, Reply};
-use crate::observe::{self, Facts};
+use crate::link::{self, Batch, Link, Reply};
+use crate::observe::{self, Facts, Mode};
 use crate::plan::SCRATCH_PREFIX;
 use crate::reply;
-use crate::topology::{self, Shape};
 use claviger_core::engine::{AclLevel, Engine};
 use claviger_core::ids::{AccountName, Revision};
 use claviger_core::instance::{Instance, NodeSeed};
@@ -21,35 +21,18 @@ use claviger_core::secret::Secret;
 const UNMANAGED_MAX: usize = 256;
 
 /// What one node showed.
-struct Visit {
-    seed: NodeSeed,
-    facts: Option<Facts>,
+pub(crate) struct Visit {
+    pub(crate) seed: NodeSeed,
+    pub(crate) facts: Option<Facts>,
     users: Vec<String>,
-    problems: Vec<String>,
-    warnings: Vec<String>,
+    pub(crate) problems: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Checks the registered nodes and those found through them.
 pub(crate) async fn check(instance: &Instance, context: &Context) -> CheckReport {
-    let mut visits: Vec<Visit> = Vec::new();
-    let mut shape = Shape::Unknown;
-    let mut waiting = instance.seeds.clone();
-    // Each round adds what the last one found; a chain of replicas is short.
-    while !waiting.is_empty() && visits.len() < topology::NODES_MAX {
-        let round = waiting.drain(..).map(|seed| visit(instance, seed, context));
-        visits.extend(crate::join::join_all(round).await);
-        let facts: Vec<&Facts> = visits.iter().filter_map(|v| v.facts.as_ref()).collect();
-        shape = topology::shape(instance.topology, &facts);
-        let found = topology::members(shape, &instance.seeds, facts.into_iter());
-        let new = |seed: &NodeSeed| !visits.iter().any(|v| v.seed.address == seed.address);
-        waiting = found.into_iter().filter(new).collect();
-    }
-    drop_doubles(&mut visits);
-    if let Some(problem) = shape.problem() {
-        for visit in &mut visits {
-            visit.problems.push(problem.to_owned());
-        }
-    }
+    let found = discover::discover(instance, context).await;
+    let (visits, shape) = (found.visits, found.shape);
     let seen = || visits.iter().filter_map(|visit| visit.facts.as_ref());
     let leader = seen()
         .find(|f| f.role == NodeRole::Primary)
@@ -59,20 +42,8 @@ pub(crate) async fn check(instance: &Instance, context: &Context) -> CheckReport
         engine: leader.map(|facts| facts.engine),
         unmanaged: unmanaged(instance, &visits),
         nodes: visits.into_iter().map(Visit::report).collect(),
+        sentinels: found.sentinels,
     }
-}
-
-/// The same server under two names: the registered one is kept.
-fn drop_doubles(visits: &mut Vec<Visit>) {
-    let mut known: Vec<String> = Vec::new();
-    visits.retain(|visit| {
-        let Some(facts) = &visit.facts else {
-            return true;
-        };
-        let first = facts.run_id.is_empty() || !known.contains(&facts.run_id);
-        known.push(facts.run_id.clone());
-        first
-    });
 }
 
 fn unmanaged(instance: &Instance, visits: &[Visit]) -> Vec<AccountName> {
@@ -114,13 +85,9 @@ impl Visit {
     }
 }
 
-async fn visit(instance: &Instance, seed: NodeSeed, context: &Context) -> Visit {
-    let access = Access {
-        address: seed.address.clone(),
-        tls: seed.tls,
-        material: instance.tls.clone(),
-        login: instance.login.clone(),
-    };
+pub(crate) async fn visit(instance: &Instance, seed: NodeSeed, context: &Context) -> Visit {
+    let registered = instance.seeds.contains(&seed);
+    let access = crate::membership::access(instance, &seed.address, seed.tls, registered);
     let mut visit = Visit {
         seed,
         facts: None,
@@ -143,7 +110,11 @@ async fn visit(instance: &Instance, seed: NodeSeed, context: &Context) -> Visit 
 }
 
 async fn look_around(visit: &mut Visit, link: &Link, instance: &Instance) -> Result<(), NodeError> {
-    let facts = observe::facts(link).await?;
+    let facts = observe::facts(link, visit.seed.tls).await?;
+    if facts.mode == Mode::Sentinel {
+        visit.facts = Some(facts);
+        return Ok(());
+    }
     let engine = facts.engine;
     match facts.persistence {
         Persistence::Volatile => visit.warnings.push(

@@ -4,6 +4,7 @@
 use crate::crew::Crew;
 use crate::desired::Desired;
 use crate::membership::leader;
+use crate::topology::NODES_MAX;
 use claviger_core::account::Life;
 use claviger_core::ids::AccountName;
 use claviger_core::instance::{Held, InstanceState};
@@ -18,10 +19,21 @@ impl Crew {
         self.context.board.show(
             &self.id,
             self.shape.topology(),
-            self.shape.problem().map(str::to_owned),
+            self.trouble(),
             self.members.iter(),
+            self.sentinels(),
             self.unmanaged(),
         );
+    }
+
+    /// What keeps the instance as a whole from being in agreement.
+    fn trouble(&self) -> Option<String> {
+        if self.overfull {
+            return Some(format!(
+                "the instance has more than {NODES_MAX} nodes; the others are not driven"
+            ));
+        }
+        self.unfound()
     }
 
     fn unmanaged(&self) -> Vec<AccountName> {
@@ -37,7 +49,7 @@ impl Crew {
 
     /// Tells the store; true when every account is confirmed on every node.
     pub(crate) async fn conclude(&mut self, held: &Held, desired: &Desired, sweep: bool) -> bool {
-        let complete = self.shape.problem().is_none()
+        let complete = self.trouble().is_none()
             && !self.members.is_empty()
             && self
                 .members
@@ -118,7 +130,7 @@ impl Crew {
     /// write of its own when `exact`: in between, confirmations say the same.
     fn observation(&self, held: &Held, exact: bool) -> Option<Observed> {
         let topology = self.shape.topology()?;
-        if self.shape.problem().is_some() || !self.members.iter().any(|m| m.facts.is_some()) {
+        if !self.members.iter().any(|m| m.facts.is_some()) {
             return None;
         }
         let some_ready = self.members.iter().any(crate::member::Member::is_ready);

@@ -21,6 +21,13 @@ pub struct FleetConfig {
     pub connects_max: usize,
     /// The least time between two writes of a node's own file.
     pub save_interval: Duration,
+    /// How often one node of a cluster, in turn, is asked for its list of nodes: nothing else
+    /// tells at once that one was added, left, or changed its part.
+    pub glance_interval: Duration,
+    /// How long a node is kept that answers, that nobody lists any more, and that follows none of
+    /// ours; in a cluster and behind Sentinels also one that does not answer. Long enough for a
+    /// failover to settle.
+    pub detached_keep: Duration,
     /// How long a replica is kept as a member that no longer answers and that no primary lists:
     /// it still holds users, and may come back.
     pub unlisted_keep: Duration,
@@ -37,6 +44,8 @@ impl Default for FleetConfig {
             reconciles_max: 32,
             connects_max: 32,
             save_interval: Duration::from_secs(1),
+            glance_interval: Duration::from_secs(1),
+            detached_keep: Duration::from_secs(60),
             unlisted_keep: Duration::from_secs(24 * 3600),
         }
     }

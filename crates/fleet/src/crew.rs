@@ -10,13 +10,17 @@ use crate::join::join_all;
 use crate::keeper::Event;
 use crate::member::{Member, Standing};
 use crate::membership;
+use crate::roster::Roster;
+use crate::sentinel_login::Watchers;
 use crate::stats::count;
 use crate::sweep;
 use crate::topology::Shape;
+use crate::watch::Post;
 use claviger_core::ids::{InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{Instance, InstanceState};
 use claviger_core::node::NodeRecord;
 use claviger_core::ports::Observed;
+use claviger_core::reach::AddressMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
@@ -111,14 +115,33 @@ pub(crate) struct Crew {
     pub(crate) recalled: bool,
     /// Stored nodes that were read and not taken on yet.
     pub(crate) stored: Vec<NodeRecord>,
-    /// Other addresses of nodes that we hold.
-    pub(crate) aliases: Vec<NodeAddress>,
+    /// Other addresses of nodes that we hold, with the nodes' keys.
+    pub(crate) aliases: Vec<(NodeAddress, u32)>,
     pub(crate) shape: Shape,
+    /// There are more nodes than are driven.
+    pub(crate) overfull: bool,
+    /// The Sentinels, those that others have named, and other addresses of those that we hold.
+    pub(crate) posts: Vec<Post>,
+    pub(crate) other_posts: Vec<NodeAddress>,
+    pub(crate) post_aliases: Vec<NodeAddress>,
+    pub(crate) master_name: Option<String>,
+    /// What a cluster, or the Sentinels, list.
+    pub(crate) roster: Roster,
+    /// The roster has changed, and the members do not go by it yet.
+    pub(crate) unfollowed: bool,
+    /// Registered nodes that their cluster does not list any more.
+    pub(crate) retired: Vec<NodeAddress>,
+    /// Where nodes are reached that announce other addresses.
+    pub(crate) map: Vec<AddressMap>,
+    pub(crate) glancing: bool,
+    pub(crate) glance_turn: usize,
+    pub(crate) next_glance: Instant,
+    pub(crate) last_sweep: Option<Instant>,
     /// The newest revision that a finished pass has seen.
     pub(crate) seen: Revision,
     /// The last pass left nothing open.
     settled: bool,
-    next_sweep: Instant,
+    pub(crate) next_sweep: Instant,
     retry: Option<Instant>,
     retries: u32,
 }
@@ -140,6 +163,19 @@ impl Crew {
             stored: Vec::new(),
             aliases: Vec::new(),
             shape: Shape::Unknown,
+            overfull: false,
+            posts: Vec::new(),
+            other_posts: Vec::new(),
+            post_aliases: Vec::new(),
+            master_name: None,
+            roster: Roster::default(),
+            unfollowed: false,
+            retired: Vec::new(),
+            map: Vec::new(),
+            glancing: false,
+            glance_turn: 0,
+            next_glance: Instant::now(),
+            last_sweep: None,
             seen: Revision::ZERO,
             settled: false,
             next_sweep: Instant::now(),
@@ -201,6 +237,7 @@ impl Crew {
         let now = Instant::now();
         let mut due = self.next_sweep;
         due = self.retry.map_or(due, |retry| due.min(retry));
+        due = self.glance_due().map_or(due, |glance| due.min(glance));
         for member in &self.members {
             due = member
                 .save_due(self.context.config.save_interval, now)
@@ -212,6 +249,7 @@ impl Crew {
     fn on_time(&mut self) -> Option<Lane> {
         let now = Instant::now();
         self.save();
+        self.glance();
         if now >= self.next_sweep {
             return Some(Lane::Sweep);
         }
@@ -223,6 +261,13 @@ impl Crew {
 
     /// Takes in what a keeper tells.
     fn absorb(&mut self, (key, event): (u32, Event)) -> Option<Lane> {
+        if let Some(at) = self.posts.iter().position(|post| post.key == key) {
+            return self.absorb_post(at, event);
+        }
+        if let Event::Glanced(view) = event {
+            self.glanced(key, view);
+            return None;
+        }
         let member = self.members.iter_mut().find(|member| member.key == key)?;
         let lane = match event {
             Event::Up(link) => {
@@ -256,6 +301,7 @@ impl Crew {
                 member.saved(revision, result, &self.context);
                 None
             }
+            Event::Heard | Event::Deaf(_) | Event::Glanced(_) => None,
         };
         self.context.board.show_node(&self.id, member);
         self.save();
@@ -281,6 +327,7 @@ impl Crew {
         count(&context.stats.passes);
         if lane == Lane::Sweep || Instant::now() >= self.next_sweep {
             self.next_sweep = context.next_sweep();
+            self.last_sweep = Some(Instant::now());
             return self.pass(true).await;
         }
         self.pass(false).await
@@ -288,7 +335,9 @@ impl Crew {
 
     async fn pass(&mut self, sweep: bool) -> bool {
         self.retry = None;
-        if sweep && self.settled && !self.handle.is_woken() && self.is_quiet().await {
+        self.consult(sweep).await;
+        let undisturbed = self.settled && !self.unfollowed && !self.handle.is_woken();
+        if sweep && undisturbed && self.is_quiet().await {
             return true;
         }
         let woken = self.handle.take_woken();
@@ -308,7 +357,7 @@ impl Crew {
             return true;
         }
         self.enlist(&held);
-        self.meet(&held, sweep).await;
+        self.meet(&held).await;
         if held.instance.state == InstanceState::Paused {
             self.settled = false;
             self.show();
@@ -316,11 +365,9 @@ impl Crew {
             return true;
         }
         let desired = Desired::of(&held, &context.salt);
-        if self.shape.problem().is_none() {
-            self.drive(&desired, sweep).await;
-            if sweep {
-                self.follow(&held);
-            }
+        self.drive(&desired, sweep).await;
+        if sweep {
+            self.follow(&held);
         }
         self.show();
         let confirmed = self.conclude(&held, &desired, sweep).await;
@@ -380,7 +427,11 @@ impl Crew {
         let ready = self.members.iter_mut().filter(|member| member.is_ready());
         let passes = ready.map(|member| drive::node(member, desired, &context, sweep, &told));
         join_all(passes).await;
-        default_user::advance(&mut self.members, desired, &context, &told).await;
+        let watchers = Watchers {
+            posts: &mut self.posts,
+            name: self.master_name.as_deref(),
+        };
+        default_user::advance(&mut self.members, desired, &context, &told, watchers).await;
         for member in self.members.iter_mut().filter(|member| member.is_ready()) {
             match &member.error {
                 None => {

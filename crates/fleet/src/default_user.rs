@@ -18,6 +18,7 @@ use crate::member::{Issue, Member, Standing};
 use crate::plan::{Look, Seen};
 use crate::reply;
 use crate::scratch;
+use crate::sentinel_login::Watchers;
 use crate::stats::count;
 use claviger_core::node::NodeRole;
 use std::hash::BuildHasher;
@@ -71,17 +72,22 @@ pub(crate) async fn advance(
     desired: &Desired,
     context: &Context,
     told: &(dyn Fn(&Member) + Sync),
+    mut watchers: Watchers<'_>,
 ) {
     let Some(wanted) = &desired.default else {
         return;
     };
-    let print = context.salt.hash_one(wanted.digest.expose_bytes());
+    // Once there are replicas, every node is told how they log in: also what was alone before.
+    let replicated = members.len() > 1 || members.iter().any(|m| m.role() == NodeRole::Replica);
+    let print = context
+        .salt
+        .hash_one((wanted.digest.expose_bytes(), replicated));
     let turn = Turn {
         wanted,
         digest: wanted.digest.expose_hex(),
         key: context.salt.hash_one(DEFAULT_USER),
         print: print.max(FIRST_PRINT),
-        replicated: members.len() > 1 || members.iter().any(|m| m.role() == NodeRole::Replica),
+        replicated,
     };
     let open = |member: &&mut Member| {
         member.is_ready() && member.error.is_none() && !turn.is_confirmed(member)
@@ -103,11 +109,18 @@ pub(crate) async fn advance(
         let staged = member.default_staged == Some(turn.print);
         !member.is_ready() || member.error.is_some() || !staged
     });
+    let missing = missing.map(|member| member.address.to_string());
+    let missing = match &turn.wanted.password {
+        Some(password) if missing.is_none() && !turn.wanted.confirmed => {
+            watchers.tell(members, password, turn.print).await
+        }
+        _ => missing,
+    };
     match missing {
         Some(missing) if !turn.wanted.confirmed => {
             let reason = format!(
-                "the former password stays valid until every node has the new one; waiting for {}",
-                missing.address
+                "the former password stays valid until every node has the new one; waiting for \
+                 {missing}"
             );
             for member in members.iter_mut().filter(open) {
                 if !member.issues.iter().any(|issue| issue.key == turn.key) {

@@ -1,6 +1,7 @@
 //! Keeps a node connected: one task for each node, which connects, tells, waits for the end of
 //! the connection, and tries again with growing, jittered waits.
 
+use crate::cluster;
 use crate::config::FleetConfig;
 use crate::errors::NodeError;
 use crate::link::{self, Access, Link};
@@ -22,6 +23,12 @@ pub(crate) enum Event {
     Down,
     /// An attempt failed.
     Failed(Box<NodeError>),
+    /// A Sentinel has told of something that concerns the instance.
+    Heard,
+    /// A Sentinel is not heard any more.
+    Deaf(Box<NodeError>),
+    /// What a node of a cluster said of the cluster; nothing if it could not be asked.
+    Glanced(Option<cluster::View>),
     /// The node's own file was written, or not, after everything up to here was confirmed.
     Saved(claviger_core::ids::Revision, Result<(), Box<NodeError>>),
 }
@@ -74,6 +81,11 @@ impl Keeper {
         if changed {
             self.hurry();
         }
+    }
+
+    /// How it gets into the node.
+    pub(crate) fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access.borrow())
     }
 
     /// Someone waits for this node: try again now, if it is not connected.

@@ -1,6 +1,8 @@
 //! Makes the accounts true on every node: observe, plan, execute, read back.
 //!
-//! Each instance has a driver (`crew`), each node a keeper of its connection (`keeper`). A pass
+//! Each instance has a driver (`crew`), each node a keeper of its connection (`keeper`). Who
+//! belongs to an instance is in `topology`, `membership` and `watch`, with what `cluster` and
+//! `sentinel` are told; `discover` finds the same for `check`. A pass
 //! compiles what is desired (`desired`), compares it with what the node is known to hold
 //! (`marks`), looks where that is not known (`drive`, `sweep`, `scratch`), decides (`plan`, pure), acts and
 //! reads back (`drive`, `default_user`, `legacy`), and tells the store (`conclude`). What is seen
@@ -10,12 +12,14 @@
 
 mod board;
 mod check;
+mod cluster;
 mod conclude;
 mod config;
 mod context;
 mod crew;
 mod default_user;
 mod desired;
+mod discover;
 mod drive;
 mod driver;
 mod errors;
@@ -30,11 +34,15 @@ mod observe;
 mod plan;
 mod reply;
 mod resp;
+mod roster;
 mod scratch;
+mod sentinel;
+mod sentinel_login;
 mod stats;
 mod sweep;
 mod tls;
 mod topology;
+mod watch;
 mod wire;
 
 pub use config::FleetConfig;

@@ -2,12 +2,14 @@
 
 use crate::config::FleetConfig;
 use crate::errors::NodeError;
+use crate::reply;
 use crate::resp::{self, Value};
 use crate::tls;
 use crate::wire::{Socket, Wire};
 use claviger_core::ids::NodeAddress;
-use claviger_core::instance::{NodeLogin, NodeTls};
+use claviger_core::instance::{NodeLogin, NodeTls, SentinelLogin};
 use claviger_core::secret::Secret;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -31,6 +33,8 @@ pub(crate) struct Access {
     pub(crate) material: NodeTls,
     /// As this user.
     pub(crate) login: NodeLogin,
+    /// As this one if that is refused and the server is a Sentinel.
+    pub(crate) sentinel: Option<SentinelLogin>,
 }
 
 impl Access {
@@ -43,7 +47,15 @@ impl Access {
                 .iter()
                 .zip(&other.login.former)
                 .all(|(a, b)| same_secret(a.as_ref(), b.as_ref()));
+        let sentinel = match (&self.sentinel, &other.sentinel) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                a.user == b.user && same_secret(a.password.as_ref(), b.password.as_ref())
+            }
+            _ => false,
+        };
         self.address == other.address
+            && sentinel
             && self.tls == other.tls
             && self.material == other.material
             && self.login.user == other.login.user
@@ -185,6 +197,62 @@ impl Link {
         Ok(replies)
     }
 
+    /// Subscribes by `batch`, which every further answer of the server is given to `hear`. Asks
+    /// for a sign of life when there was none for a while. Returns why it ended.
+    pub(crate) async fn listen(&self, batch: &Batch, hear: impl Fn(&Value)) -> NodeError {
+        let error = match self.hear_all(batch, hear).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        };
+        self.dead.cancel();
+        error
+    }
+
+    async fn hear_all(
+        &self,
+        batch: &Batch,
+        hear: impl Fn(&Value),
+    ) -> Result<Infallible, NodeError> {
+        let lost = |error: std::io::Error| NodeError::from_io(&error);
+        let mut wire = self.wire.lock().await;
+        self.torn.store(true, Ordering::Release);
+        wire.write_all(&batch.bytes).await.map_err(lost)?;
+        wire.flush().await.map_err(lost)?;
+        let mut held = Vec::with_capacity(READ_BYTES);
+        let mut asked = false;
+        loop {
+            match timeout(SILENCE_MAX, wire.read_buf(&mut held)).await {
+                Ok(read) => {
+                    if read.map_err(lost)? == 0 {
+                        return Err(NodeError::Lost);
+                    }
+                    asked = false;
+                }
+                Err(_) if asked => return Err(NodeError::Lost),
+                Err(_) => {
+                    asked = true;
+                    wire.write_all(b"*1\r\n$4\r\nPING\r\n")
+                        .await
+                        .map_err(lost)?;
+                    wire.flush().await.map_err(lost)?;
+                }
+            }
+            let garbage = || NodeError::Garbage("SUBSCRIBE");
+            while let Some((value, length)) = resp::decode(&held).map_err(|_| garbage())? {
+                held.drain(..length);
+                match value {
+                    Value::Error(code, detail) => {
+                        return Err(NodeError::from_reply("SUBSCRIBE", &code, &detail));
+                    }
+                    value => hear(&value),
+                }
+            }
+            if held.len() > MESSAGE_BYTES_MAX {
+                return Err(garbage());
+            }
+        }
+    }
+
     /// How many ACL commands were sent over this connection.
     pub(crate) fn acl_calls(&self) -> u64 {
         self.acl_calls.load(Ordering::Relaxed)
@@ -225,6 +293,11 @@ impl Link {
     }
 }
 
+/// How long a subscribed connection may be silent before it is asked for a sign of life, and
+/// again before it is given up.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
+/// The most that is held of one message.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// How much room there is for what comes, at first.
 const READ_BYTES: usize = 4096;
 /// The most room that is made before anything has come.
@@ -251,7 +324,7 @@ pub(crate) async fn open(access: &Access, config: &FleetConfig) -> Result<Link, 
     let link = timeout(config.connect_deadline, connect(access, config))
         .await
         .map_err(|_| within("connecting"))??;
-    timeout(config.connect_deadline, log_in(&link, &access.login))
+    timeout(config.connect_deadline, enter(&link, access))
         .await
         .map_err(|_| within("logging in"))??;
     Ok(link)
@@ -289,6 +362,42 @@ fn split(address: &NodeAddress) -> Option<(&str, u16)> {
     let (host, port) = address.as_str().rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Some((host, port.parse().ok()?))
+}
+
+/// Logs in; to a Sentinel, whose users are others than the nodes', also by its own login.
+async fn enter(link: &Link, access: &Access) -> Result<(), NodeError> {
+    let refusal = match log_in(link, &access.login).await {
+        Err(error @ (NodeError::LoginRefused { .. } | NodeError::LoginRequired)) => error,
+        other => return other,
+    };
+    let Some(sentinel) = &access.sentinel else {
+        return Err(refusal);
+    };
+    let user = sentinel.user.as_deref();
+    if attempt(link, user, sentinel.password.as_ref())
+        .await
+        .is_err()
+    {
+        return Err(refusal);
+    }
+    // Nothing but a Sentinel is entered in another way than the operator has said.
+    let mut batch = Batch::new();
+    batch.word("INFO server");
+    let reply = link
+        .run(&batch)
+        .await?
+        .pop()
+        .unwrap_or(Err(NodeError::Lost));
+    let info = reply
+        .ok()
+        .and_then(|info| reply::text(&info).map(|t| t.into_owned()));
+    let mode = info.as_deref().and_then(reply::mode);
+    if mode == Some("sentinel") {
+        Ok(())
+    } else {
+        link.close();
+        Err(refusal)
+    }
 }
 
 /// Tries the current password, then the former ones.

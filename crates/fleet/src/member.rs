@@ -105,6 +105,8 @@ pub(crate) struct Member {
     pub(crate) unmanaged: Vec<AccountName>,
     /// No primary lists it since then.
     pub(crate) unlisted: Option<Instant>,
+    /// Another process than before; what else it was known by may not hold any more.
+    pub(crate) renewed: bool,
     /// Seen before; another connection is a reconnection.
     pub(crate) met: bool,
     /// As stored, before it was seen in this life of the service.
@@ -146,6 +148,7 @@ impl Member {
             unswept: true,
             unmanaged: Vec::new(),
             unlisted: None,
+            renewed: false,
             met: false,
             stored: None,
         }
@@ -206,6 +209,7 @@ impl Member {
             .as_ref()
             .is_some_and(|held| held.run_id == facts.run_id);
         if !same {
+            self.renewed = true;
             self.marks.clear();
             self.renderings.clear();
             self.foreign.clear();

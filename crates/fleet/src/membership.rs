@@ -7,21 +7,19 @@ use crate::join::join_all;
 use crate::keeper::{Event, Keeper};
 use crate::link::{Access, Batch};
 use crate::member::Member;
-use crate::observe::{self, Facts};
+use crate::observe::{self, Facts, Mode};
 use crate::stats::count;
-use crate::topology;
+use crate::topology::{self, Known};
 use claviger_core::ids::{NodeAddress, Revision};
-use claviger_core::instance::{Held, NodeSeed};
+use claviger_core::instance::{Held, Instance, NodeSeed, Topology, TopologyChoice};
 use claviger_core::node::{NodeRole, Persistence};
 use claviger_core::ports::Observed;
+use claviger_core::reach::{AddressMap, reachable};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// How long a node is kept that answers, that no primary lists any more, and that follows none
-/// of ours: long enough for a failover to settle.
-const DETACHED_KEEP: Duration = Duration::from_secs(60);
 /// The wait after a failed write doubles this often.
 const SAVE_BACKOFF_MAX: u32 = 5;
 
@@ -44,8 +42,23 @@ impl Crew {
 
     /// Takes on the registered and the stored nodes, and what is new in how to reach them.
     pub(crate) fn enlist(&mut self, held: &Held) {
+        self.map.clone_from(&held.instance.map);
+        self.master_name.clone_from(&held.instance.master_name);
+        if !self.members.iter().any(Member::is_ready) {
+            // Nobody is left to ask: begin anew where the operator said.
+            self.retired.clear();
+        }
         for seed in &held.instance.seeds {
-            self.take_on(held, seed);
+            if self.is_post(held, &seed.address) {
+                self.take_post(held, seed, true);
+            } else if !self.retired.contains(&seed.address) {
+                self.take_on(held, seed);
+            }
+        }
+        let tls = held.instance.seeds.first().is_some_and(|seed| seed.tls);
+        for address in std::mem::take(&mut self.other_posts) {
+            tracing::info!(instance = %self.id, sentinel = %address, "found a Sentinel");
+            self.take_post(held, &NodeSeed { address, tls }, false);
         }
         let stored = std::mem::take(&mut self.stored);
         if let Some(topology) = held.instance.observed_topology
@@ -79,14 +92,10 @@ impl Crew {
             }
         }
         for member in &mut self.members {
-            member.seed = held
-                .instance
-                .seeds
-                .iter()
-                .any(|seed| seed.address == member.address);
-            member
-                .keeper
-                .update(access(held, &member.address, member.tls));
+            let seeds = &held.instance.seeds;
+            member.seed = seeds.iter().any(|seed| seed.address == member.address);
+            let access = access(&held.instance, &member.address, member.tls, member.seed);
+            member.keeper.update(access);
         }
     }
 
@@ -100,9 +109,10 @@ impl Crew {
         }
         let key = self.next_key;
         self.next_key += 1;
+        let registered = held.instance.seeds.contains(seed);
         let keeper = Keeper::start(
             key,
-            access(held, &seed.address, seed.tls),
+            access(&held.instance, &seed.address, seed.tls, registered),
             Arc::clone(&self.context.config),
             Arc::clone(&self.context.connects),
             self.events.clone(),
@@ -112,29 +122,91 @@ impl Crew {
     }
 
     /// Asks the nodes that are newly connected what they are. The others are asked by the sweep
-    /// how they stand to each other; all of them here, where there is no other.
-    pub(crate) async fn meet(&mut self, held: &Held, sweep: bool) {
-        let all = sweep && self.shape.problem().is_some();
+    /// how they stand to each other.
+    pub(crate) async fn meet(&mut self, held: &Held) {
         let asked = self.members.iter_mut();
-        let asked = asked.filter(|member| member.link.is_some() && (all || !member.looked));
-        if !join_all(asked.map(meet_one)).await.is_empty() {
+        let asked = asked.filter(|member| member.link.is_some() && !member.looked);
+        let met = join_all(asked.map(meet_one)).await;
+        let mut views = Vec::new();
+        for member in &mut self.members {
+            if let Some(facts) = &mut member.facts
+                && !facts.view.is_empty()
+            {
+                views.push(std::mem::take(&mut facts.view));
+            }
+            if std::mem::take(&mut member.renewed) {
+                self.aliases.retain(|(_, key)| *key != member.key);
+            }
+        }
+        for view in views {
+            let peers = self.mapped(view);
+            self.unfollowed |= self.roster.take(peers, Instant::now());
+        }
+        if !met.is_empty() || self.unfollowed {
             self.follow(held);
+        }
+    }
+
+    /// Sentinels among the registered nodes show only when they answer.
+    fn sort_out(&mut self, held: &Held) {
+        let is_sentinel = |member: &Member| {
+            let facts = member.facts.as_ref();
+            member.is_ready() && facts.is_some_and(|facts| facts.mode == Mode::Sentinel)
+        };
+        let found: Vec<NodeSeed> = self
+            .members
+            .iter()
+            .filter(|member| is_sentinel(member))
+            .map(|member| NodeSeed {
+                address: member.address.clone(),
+                tls: member.tls,
+            })
+            .collect();
+        for seed in found {
+            self.members.retain(|member| member.address != seed.address);
+            self.take_post(held, &seed, true);
         }
     }
 
     /// Goes by what the nodes say of each other: takes on what they name, lets go of what left.
     pub(crate) fn follow(&mut self, held: &Held) {
-        let facts: Vec<&Facts> = self
+        self.unfollowed = false;
+        self.sort_out(held);
+        let instance = &held.instance;
+        let known: Vec<Known<'_>> = self
             .members
             .iter()
-            .filter_map(|m| m.facts.as_ref())
+            .map(|member| Known {
+                address: &member.address,
+                facts: member.facts.as_ref(),
+                ready: member.is_ready(),
+            })
             .collect();
-        self.shape = topology::shape(held.instance.topology, &facts);
-        let facts = facts.into_iter();
-        let wanted = topology::members(self.shape, &held.instance.seeds, facts);
+        let facts: Vec<&Facts> = known.iter().filter_map(|known| known.facts).collect();
+        let watched = !self.posts.is_empty();
+        // A registered node that answers and is no Sentinel says that there is none any more.
+        let plain = self.members.iter().any(|m| m.seed && m.is_ready());
+        let before = instance.observed_topology.filter(|_| !plain);
+        self.shape = topology::shape(instance.topology, &facts, watched, before);
+        let seeds: Vec<NodeSeed> = instance
+            .seeds
+            .iter()
+            .filter(|seed| !self.is_post(held, &seed.address))
+            .cloned()
+            .collect();
+        let (wanted, overfull) = topology::members(&topology::Scene {
+            shape: self.shape,
+            seeds: &seeds,
+            tls: instance.seeds.first().is_some_and(|seed| seed.tls),
+            known: &known,
+            peers: &self.roster.peers(),
+            map: &self.map,
+        });
+        self.overfull = overfull;
         self.drop_aliases();
         for seed in &wanted {
-            if !self.aliases.contains(&seed.address) {
+            let alias = self.aliases.iter().any(|(alias, _)| *alias == seed.address);
+            if !alias {
                 let before = self.members.len();
                 self.take_on(held, seed);
                 if self.members.len() > before {
@@ -154,40 +226,50 @@ impl Crew {
         let mut doubles = Vec::new();
         for (at, member) in self.members.iter().enumerate() {
             let Some(own) = run_id(member) else { continue };
-            let twin = self.members.iter().enumerate().any(|(other, twin)| {
-                let first = twin.seed || other < at;
-                other != at && first && run_id(twin).as_ref() == Some(&own)
+            let twin = self.members.iter().enumerate().find(|(other, twin)| {
+                let first = twin.seed || other < &at;
+                *other != at && first && run_id(twin).as_ref() == Some(&own)
             });
-            if twin && !member.seed {
-                doubles.push(member.address.clone());
+            if let Some((_, twin)) = twin
+                && !member.seed
+            {
+                doubles.push((member.address.clone(), twin.key));
             }
         }
         self.members
-            .retain(|member| !doubles.contains(&member.address));
+            .retain(|member| !doubles.iter().any(|(alias, _)| *alias == member.address));
         self.aliases.extend(doubles);
     }
 
-    /// Lets go of found nodes that have left: those that answer and follow none of ours after a
-    /// while, those that do not answer after a long one.
+    /// Lets go of nodes that have left: those that answer and follow none of ours after a while,
+    /// those that do not answer after a long one. What a cluster says of its nodes is final, also
+    /// of registered ones.
     fn forget_strangers(&mut self, wanted: &[NodeSeed]) {
         let now = Instant::now();
+        let listing = self.roster.is_known();
+        let cluster = self.shape.is(Topology::Cluster) && listing;
         let addresses: Vec<NodeAddress> = self.members.iter().map(|m| m.address.clone()).collect();
+        let primary_of = |member: &Member, map: &[AddressMap]| {
+            let primary = member.facts.as_ref()?.primary.as_ref()?;
+            Some(reachable(map, primary))
+        };
         let followed: Vec<NodeAddress> = self
             .members
             .iter()
-            .filter_map(|m| m.facts.as_ref()?.primary.clone())
+            .filter_map(|member| primary_of(member, &self.map))
             .collect();
-        let keep_away = self.context.config.unlisted_keep;
         for member in &mut self.members {
             let listed = wanted.iter().any(|seed| seed.address == member.address);
-            let follows = member
-                .facts
-                .as_ref()
-                .and_then(|facts| facts.primary.as_ref())
-                .is_some_and(|primary| addresses.contains(primary));
-            let leads = followed.contains(&member.address);
-            let belongs = member.seed || (member.is_ready() && (listed || follows || leads));
-            let belongs = belongs || (!member.is_ready() && listed);
+            let follows = || {
+                primary_of(member, &self.map).is_some_and(|primary| addresses.contains(&primary))
+            };
+            let leads = || followed.contains(&member.address);
+            let belongs = if cluster {
+                listed
+            } else {
+                let related = listed || (member.is_ready() && (follows() || leads()));
+                member.seed || related
+            };
             if belongs {
                 member.unlisted = None;
             } else {
@@ -195,17 +277,25 @@ impl Crew {
             }
         }
         let id = &self.id;
+        let config = &self.context.config;
+        let retired = &mut self.retired;
         self.members.retain(|member| {
-            let keep = if member.is_ready() {
-                DETACHED_KEEP
+            let keep = if cluster && member.facts.is_some() {
+                // The roster has waited.
+                Duration::ZERO
+            } else if member.is_ready() || listing {
+                config.detached_keep
             } else {
-                keep_away
+                config.unlisted_keep
             };
             let gone = member
                 .unlisted
-                .is_some_and(|since| now.duration_since(since) > keep);
+                .is_some_and(|since| now.duration_since(since) >= keep);
             if gone {
                 tracing::info!(instance = %id, node = %member.address, "the node has left");
+                if member.seed {
+                    retired.push(member.address.clone());
+                }
             }
             !gone
         });
@@ -226,12 +316,20 @@ impl Crew {
     }
 }
 
-fn access(held: &Held, address: &NodeAddress, tls: bool) -> Access {
+/// How to get into a node; a registered one may turn out to be a Sentinel.
+pub(crate) fn access(
+    instance: &Instance,
+    address: &NodeAddress,
+    tls: bool,
+    registered: bool,
+) -> Access {
+    let asked = instance.topology == TopologyChoice::Auto && registered;
     Access {
         address: address.clone(),
         tls,
-        material: held.instance.tls.clone(),
-        login: held.instance.login.clone(),
+        material: instance.tls.clone(),
+        login: instance.login.clone(),
+        sentinel: asked.then(|| instance.login.sentinel.clone().unwrap_or_default()),
     }
 }
 
@@ -239,7 +337,7 @@ async fn meet_one(member: &mut Member) {
     let Some(link) = member.link.clone() else {
         return;
     };
-    match observe::facts(&link).await {
+    match observe::facts(&link, member.tls).await {
         Ok(facts) => member.meet(facts),
         Err(error) => {
             if error.retry() == Retry::Reconnect {

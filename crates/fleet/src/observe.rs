@@ -1,8 +1,10 @@
 //! What a node says of itself: its server, its part, where it keeps users.
 
+use crate::cluster;
 use crate::errors::NodeError;
 use crate::link::{Batch, Link};
 use crate::reply;
+use crate::topology::Peer;
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::NodeAddress;
 use claviger_core::node::{NodeRole, Persistence};
@@ -10,7 +12,7 @@ use claviger_core::node::{NodeRole, Persistence};
 /// How many replicas of one primary are followed.
 const REPLICAS_MAX: usize = 64;
 
-/// How the server runs, by its own word (`redis_mode`).
+/// How the server runs, by its own word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Standalone,
@@ -33,13 +35,19 @@ pub(crate) struct Facts {
     pub(crate) replicas: Vec<NodeAddress>,
     /// Whom it follows, if it is a replica.
     pub(crate) primary: Option<NodeAddress>,
+    /// By which others know it: its id in the cluster, else its `run_id`.
+    pub(crate) node_id: Box<str>,
+    /// Its own address in a cluster, as announced.
+    pub(crate) announced: Option<NodeAddress>,
+    /// What it said of the cluster when it was met, until that is taken.
+    pub(crate) view: Vec<Peer>,
 }
 
 /// Asks a node.
 ///
 /// # Errors
 /// When it does not answer, may not be asked, or answers nonsense.
-pub(crate) async fn facts(link: &Link) -> Result<Facts, NodeError> {
+pub(crate) async fn facts(link: &Link, tls: bool) -> Result<Facts, NodeError> {
     let mut batch = Batch::new();
     batch
         .word("INFO server")
@@ -63,23 +71,32 @@ pub(crate) async fn facts(link: &Link) -> Result<Facts, NodeError> {
         // Not ours to know; saving will show.
         Err(_) => Persistence::Unknown,
     };
+    let run_id = reply::info(&server, "run_id")
+        .unwrap_or_default()
+        .to_owned();
     let mut facts = Facts {
         engine,
-        mode: match reply::info(&server, "redis_mode") {
+        mode: match reply::mode(&server) {
             Some("sentinel") => Mode::Sentinel,
             Some("cluster") => Mode::Cluster,
             _ => Mode::Standalone,
         },
-        run_id: reply::info(&server, "run_id")
-            .unwrap_or_default()
-            .to_owned(),
+        run_id: run_id.clone(),
         role: NodeRole::Unknown,
         persistence,
         config_file,
         replicas: Vec::new(),
         primary: None,
+        node_id: run_id.into_boxed_str(),
+        announced: None,
+        view: Vec::new(),
     };
     facts.relate(&replication);
+    if facts.mode == Mode::Cluster {
+        let view = cluster::look(link, tls).await?;
+        (facts.node_id, facts.announced) = (view.id, view.announced);
+        facts.view = view.peers;
+    }
     Ok(facts)
 }
 
@@ -141,7 +158,8 @@ fn primary(replication: &str) -> Option<NodeAddress> {
     Some(address(host, port))
 }
 
-fn address(host: &str, port: &str) -> NodeAddress {
+/// `host:port`, IPv6 hosts in brackets.
+pub(crate) fn address(host: &str, port: &str) -> NodeAddress {
     if host.contains(':') {
         NodeAddress::new(format!("[{host}]:{port}"))
     } else {

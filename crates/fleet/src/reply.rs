@@ -70,6 +70,13 @@ pub(crate) fn info<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
+/// How a server says that it runs, in INFO: `redis_mode`, from Valkey 8 on `server_mode`, in
+/// Redict `redict_mode`.
+pub(crate) fn mode(server: &str) -> Option<&str> {
+    let names = ["redis_mode", "server_mode", "redict_mode"];
+    names.into_iter().find_map(|name| info(server, name))
+}
+
 /// How many ACL commands a server has run, by anyone: INFO commandstats. Before 7.0 there is one
 /// counter for all of them, later one for each subcommand.
 pub(crate) fn acl_calls(info: &str) -> Option<u64> {

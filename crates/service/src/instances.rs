@@ -2,21 +2,22 @@
 
 use crate::Service;
 use crate::native::{NativeContext, NativeError, secret_option, store_error};
+use crate::node_urls::{map_ok, read_nodes, sentinel_login};
 use claviger_core::access::{Action, authorize};
 use claviger_core::clock::Timestamp;
-use claviger_core::ids::{AccountId, InstanceId, NodeAddress, Revision};
+use claviger_core::ids::{AccountId, InstanceId, Revision};
 use claviger_core::instance::{
-    AdministratorReach, Instance, InstanceState, InstanceView, NodeLogin, NodeSeed, NodeTls,
-    RolePolicy, RoleProfile, TopologyChoice,
+    AdministratorReach, Instance, InstanceState, InstanceView, NodeTls, RolePolicy, RoleProfile,
+    TopologyChoice,
 };
 use claviger_core::outcome::Answer;
 use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{CheckReport, Observed, Op};
 use claviger_core::query::{InstanceQuery, Query, Rows};
+use claviger_core::reach::AddressMap;
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 /// Register a fleet member.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +40,16 @@ pub struct NewInstance {
     /// Sentinel's name of the primary.
     #[serde(default)]
     pub master_name: Option<String>,
+    /// The user on the Sentinels, if they have users of their own.
+    #[serde(default)]
+    pub sentinel_user: Option<String>,
+    /// The password on the Sentinels. With neither, no login is tried there, then that of the
+    /// nodes.
+    #[serde(default, deserialize_with = "secret_option")]
+    pub sentinel_password: Option<Secret>,
+    /// Where nodes are reached that announce other addresses.
+    #[serde(default)]
+    pub map: Vec<AddressMap>,
     /// TLS files for the nodes, on the service's machine.
     #[serde(default)]
     pub tls: NodeTls,
@@ -95,8 +106,7 @@ pub struct SetInstance {
 
 /// Region of instances registered without one.
 const REGION_DEFAULT: &str = "cn-hangzhou";
-/// Bounds: registered nodes of an instance, length of names, disabled commands.
-const SEEDS_MAX: usize = 1_000;
+/// Bounds: length of names, disabled commands.
 const LABEL_LEN_MAX: usize = 128;
 const DISABLED_MAX: usize = 500;
 
@@ -288,6 +298,11 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
     if new.password.is_some() {
         login.password = new.password;
     }
+    login.sentinel = sentinel_login(new.sentinel_user, new.sentinel_password)?;
+    map_ok(&new.map)?;
+    if let Some(name) = &new.master_name {
+        label_ok("master name", name)?;
+    }
     Ok(Instance {
         id: InstanceId::new(new.id),
         name,
@@ -296,6 +311,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
         master_name: new.master_name,
         seeds,
         tls: new.tls,
+        map: new.map,
         login,
         default_password: None,
         roles: new.roles,
@@ -310,75 +326,6 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
         revision: Revision::ZERO,
         created_at: now,
     })
-}
-
-fn read_nodes(nodes: &[Secret]) -> Result<(Vec<NodeSeed>, NodeLogin), String> {
-    if nodes.is_empty() || nodes.len() > SEEDS_MAX {
-        return Err("an instance takes 1 to 1,000 nodes".into());
-    }
-    let mut seeds: Vec<NodeSeed> = Vec::new();
-    let mut login: Option<NodeLogin> = None;
-    for node in nodes {
-        let (seed, this) = read_node(node)?;
-        let differs = login
-            .as_ref()
-            .is_some_and(|login| !same_login(login, &this));
-        if differs {
-            return Err("all nodes of an instance take the same login".into());
-        }
-        login = Some(this);
-        if !seeds.contains(&seed) {
-            seeds.push(seed);
-        }
-    }
-    Ok((seeds, login.unwrap_or_default()))
-}
-
-fn same_login(one: &NodeLogin, other: &NodeLogin) -> bool {
-    let passwords = match (&one.password, &other.password) {
-        (None, None) => true,
-        (Some(one), Some(other)) => one.same_as(other),
-        _ => false,
-    };
-    one.user == other.user && passwords
-}
-
-/// Errors never repeat the URL: it may carry a password.
-fn read_node(node: &Secret) -> Result<(NodeSeed, NodeLogin), String> {
-    let form = "a node is redis://[user[:password]@]host:port, or rediss:// for TLS";
-    let url = Url::parse(node.expose()).map_err(|_| form.to_owned())?;
-    let tls = match url.scheme() {
-        "redis" => false,
-        "rediss" => true,
-        _ => return Err(form.to_owned()),
-    };
-    let rest = url.query().is_none() && url.fragment().is_none();
-    let host = url
-        .host_str()
-        .filter(|host| !host.is_empty() && rest)
-        .ok_or(form)?;
-    if !matches!(url.path(), "" | "/") {
-        return Err(form.to_owned());
-    }
-    let decode = |text: &str| {
-        let bytes = percent_encoding::percent_decode_str(text);
-        bytes
-            .decode_utf8()
-            .map(|text| text.into_owned())
-            .map_err(|_| form.to_owned())
-    };
-    let user = decode(url.username())?;
-    let password = url.password().map(decode).transpose()?.map(Secret::new);
-    let address = NodeAddress::new(format!("{host}:{}", url.port().unwrap_or(6379)));
-    let user = (!user.is_empty()).then_some(user);
-    Ok((
-        NodeSeed { address, tls },
-        NodeLogin {
-            user,
-            password,
-            former: Vec::new(),
-        },
-    ))
 }
 
 fn label_ok(what: &str, text: &str) -> Result<(), String> {
@@ -444,47 +391,4 @@ fn set_ops(held: &Instance, set: SetInstance) -> Result<(Vec<Op>, String), Strin
         }
     }
     Ok((ops, detail.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(url: &str) -> Result<(NodeSeed, NodeLogin), String> {
-        read_node(&Secret::new(url))
-    }
-
-    #[test]
-    fn node_urls_are_read() {
-        let read = node("rediss://clav:p%40ss@h.example:7001").ok();
-        let (seed, login) = read.unzip();
-        assert_eq!(
-            seed.as_ref().map(|s| (s.address.as_str(), s.tls)),
-            Some(("h.example:7001", true))
-        );
-        let login = login.unwrap_or_default();
-        assert_eq!(login.user.as_deref(), Some("clav"));
-        assert_eq!(login.password.as_ref().map(|p| p.expose()), Some("p@ss"));
-        let bare = node("redis://127.0.0.1").map(|(seed, _)| seed.address.to_string());
-        assert_eq!(bare.as_deref(), Ok("127.0.0.1:6379"));
-        for bad in [
-            "127.0.0.1:6379",
-            "http://h:1",
-            "redis://h:1/x",
-            "redis://",
-            "redis://h:1?a",
-        ] {
-            let told = node(bad).err().unwrap_or_default();
-            assert!(told.starts_with("a node is redis://"), "{bad}: {told}");
-        }
-    }
-
-    #[test]
-    fn one_login_for_all_nodes() {
-        let urls =
-            |list: &[&str]| -> Vec<Secret> { list.iter().map(|u| Secret::new(*u)).collect() };
-        assert!(read_nodes(&urls(&["redis://:a@h:1", "redis://:a@h:2"])).is_ok());
-        assert!(read_nodes(&urls(&["redis://:a@h:1", "redis://:b@h:2"])).is_err());
-        assert!(read_nodes(&[]).is_err());
-    }
 }

@@ -14,6 +14,7 @@ mod lockout;
 pub mod native;
 pub mod native_reads;
 pub mod native_rules;
+mod node_urls;
 mod policy;
 pub mod query;
 mod replay;

@@ -100,6 +100,13 @@ fn check_message(report: &CheckReport) -> String {
                 .map(|p| format!("{}: {p}", node.node.address)),
         );
     }
+    if report.nodes.is_empty() {
+        let sentinels = report.sentinels.iter();
+        lines.extend(sentinels.flat_map(|sentinel| {
+            let problems = sentinel.problems.iter();
+            problems.map(|p| format!("Sentinel {}: {p}", sentinel.address))
+        }));
+    }
     if lines.is_empty() {
         "no node answered".into()
     } else {

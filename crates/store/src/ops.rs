@@ -7,7 +7,7 @@ use crate::keys::{add_key, put_root_key, revoke_key};
 use crate::observe::observe;
 use crate::purge::purge;
 use crate::read;
-use crate::rows::{Secrets, count, number, to_json};
+use crate::rows::{Reach, Secrets, count, number, to_json};
 use crate::sealed;
 use crate::settings::keep_task_floor;
 use crate::strikes::{clear_strikes, put_strike};
@@ -90,7 +90,10 @@ fn add_instance(desk: &Desk, instance: &Instance, default_account: AccountId) ->
         instance.topology.word(),
         instance.master_name,
         to_json(&instance.seeds)?,
-        to_json(&instance.tls)?,
+        to_json(&Reach {
+            tls: instance.tls.clone(),
+            map: instance.map.clone(),
+        })?,
         instance.login.user,
         login,
         count(instance.login.former.len()),

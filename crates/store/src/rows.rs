@@ -11,14 +11,24 @@ use claviger_core::clock::Timestamp;
 use claviger_core::ids::{
     AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId,
 };
-use claviger_core::instance::{Instance, NodeLogin};
+use claviger_core::instance::{Instance, NodeLogin, NodeTls};
 use claviger_core::node::NodeRecord;
 use claviger_core::password::PasswordDigest;
 use claviger_core::privilege::Privilege;
+use claviger_core::reach::AddressMap;
 use claviger_core::task::Task;
 use rusqlite::Row;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What the column `tls` holds: all of how nodes are reached, beside the seeds and the login.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Reach {
+    #[serde(flatten)]
+    pub(crate) tls: NodeTls,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) map: Vec<AddressMap>,
+}
 
 /// Whether secrets are opened while reading.
 #[derive(Clone, Copy)]
@@ -176,6 +186,7 @@ pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, 
             (login, password)
         }
     };
+    let Reach { tls, map } = json(row, 6)?;
     Ok(Instance {
         id: InstanceId::from(id),
         name: row.get(1)?,
@@ -183,7 +194,8 @@ pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, 
         topology: word(row, 3)?,
         master_name: row.get(4)?,
         seeds: json(row, 5)?,
-        tls: json(row, 6)?,
+        tls,
+        map,
         login,
         default_password,
         roles: json(row, 10)?,

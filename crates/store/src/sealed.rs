@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::seal::{Place, Sealer};
 use claviger_core::ids::AccountId;
-use claviger_core::instance::NodeLogin;
+use claviger_core::instance::{NodeLogin, SentinelLogin};
 use claviger_core::password::PasswordDigest;
 use claviger_core::secret::Secret;
 use zeroize::Zeroizing;
@@ -130,48 +130,79 @@ pub(crate) fn open_login(
     decode_login(user, &clear).ok_or_else(|| Fault::unreadable("a sealed login"))
 }
 
+/// Marks the login on the Sentinels, which ends what is sealed.
+const SENTINEL: u8 = 2;
+
 /// The present password, then the former ones; each as one byte 0 (none), or one byte 1, its
-/// length (4 bytes, big endian) and its text.
+/// length (4 bytes, big endian) and its text. A login on the Sentinels follows as one byte 2, its
+/// user and its password in the same form.
 fn encode_login(login: &NodeLogin) -> Zeroizing<Vec<u8>> {
-    let all = || std::iter::once(&login.password).chain(&login.former);
-    let length = |secret: &Option<Secret>| 1 + secret.as_ref().map_or(0, |s| 4 + s.expose().len());
+    let mut parts: Vec<Option<&str>> = Vec::with_capacity(login.former.len() + 3);
+    parts.push(login.password.as_ref().map(Secret::expose));
+    parts.extend(login.former.iter().map(|f| f.as_ref().map(Secret::expose)));
+    let own = parts.len();
+    if let Some(sentinel) = &login.sentinel {
+        parts.push(sentinel.user.as_deref());
+        parts.push(sentinel.password.as_ref().map(Secret::expose));
+    }
+    let length = |part: &Option<&str>| 1 + part.map_or(0, |text| 4 + text.len());
     // Room for all of it at once: growing would leave copies behind that nobody wipes.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(all().map(length).sum()));
-    for secret in all() {
-        match secret {
+    let room = parts.iter().map(length).sum::<usize>() + usize::from(own < parts.len());
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    for (at, part) in parts.into_iter().enumerate() {
+        if at == own {
+            bytes.push(SENTINEL);
+        }
+        match part {
             None => bytes.push(0),
-            Some(secret) => {
-                let text = secret.expose().as_bytes();
+            Some(text) => {
                 bytes.push(1);
                 bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(0).to_be_bytes());
-                bytes.extend_from_slice(text);
+                bytes.extend_from_slice(text.as_bytes());
             }
         }
     }
     bytes
 }
 
+/// One text that may be absent, and what follows it.
+fn decode_part(bytes: &[u8]) -> Option<(Option<Secret>, &[u8])> {
+    match bytes.split_first()? {
+        (0, rest) => Some((None, rest)),
+        (1, rest) => {
+            let (length, rest) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (secret, rest) = rest.split_at_checked(length)?;
+            Some((Some(text(secret).ok()?), rest))
+        }
+        _ => None,
+    }
+}
+
 fn decode_login(user: Option<String>, mut bytes: &[u8]) -> Option<NodeLogin> {
     let mut secrets = Vec::new();
+    let mut sentinel = None;
     while let Some((tag, rest)) = bytes.split_first() {
-        bytes = rest;
-        secrets.push(match tag {
-            0 => None,
-            1 => {
-                let (length, rest) = bytes.split_first_chunk::<4>()?;
-                let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-                let (secret, rest) = rest.split_at_checked(length)?;
-                bytes = rest;
-                Some(text(secret).ok()?)
+        if *tag == SENTINEL {
+            let (user, rest) = decode_part(rest)?;
+            let (password, rest) = decode_part(rest)?;
+            let user = user.map(|user| user.expose().to_owned());
+            sentinel = Some(SentinelLogin { user, password });
+            if !rest.is_empty() {
+                return None;
             }
-            _ => return None,
-        });
+            break;
+        }
+        let (secret, rest) = decode_part(bytes)?;
+        secrets.push(secret);
+        bytes = rest;
     }
     let mut secrets = secrets.into_iter();
     Some(NodeLogin {
         user,
         password: secrets.next()?,
         former: secrets.collect(),
+        sentinel,
     })
 }
 
@@ -187,10 +218,11 @@ mod tests {
             user: Some("admin".into()),
             password: Some(Secret::new("now")),
             former: vec![None, Some(Secret::new("")), Some(Secret::new("förmer"))],
+            sentinel: None,
         };
         let bytes = encode_login(&login);
         assert_eq!(bytes.len(), bytes.capacity(), "no growth, no copies left");
-        let back = decode_login(login.user, &bytes).unwrap();
+        let back = decode_login(login.user.clone(), &bytes).unwrap();
         assert_eq!(back.user.as_deref(), Some("admin"));
         assert_eq!(back.password.unwrap().expose(), "now");
         let former: Vec<_> = back
@@ -199,11 +231,29 @@ mod tests {
             .map(|f| f.as_ref().map(Secret::expose))
             .collect();
         assert_eq!(former, [None, Some(""), Some("förmer")]);
+        let watched = NodeLogin {
+            sentinel: Some(SentinelLogin {
+                user: Some("watch".into()),
+                password: Some(Secret::new("höre")),
+            }),
+            ..login
+        };
+        let longer = encode_login(&watched);
+        assert_eq!(longer.len(), longer.capacity(), "no growth, no copies left");
+        let back = decode_login(None, &longer).unwrap();
+        assert_eq!(back.former.len(), 3);
+        let sentinel = back.sentinel.unwrap();
+        assert_eq!(sentinel.user.as_deref(), Some("watch"));
+        assert_eq!(sentinel.password.unwrap().expose(), "höre");
+        for end in bytes.len() + 1..longer.len() {
+            assert!(decode_login(None, &longer[..end]).is_none());
+        }
         for end in 1..bytes.len() {
             let cut = decode_login(None, &bytes[..end]);
             assert!(cut.is_none_or(|login| login.former.len() < 3));
         }
         assert!(decode_login(None, &[]).is_none());
         assert!(decode_login(None, &[2]).is_none());
+        assert!(decode_login(None, &[3]).is_none());
     }
 }

@@ -12,13 +12,14 @@ use claviger_core::command::{Command, ModifyAccount, Target};
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, Revision, TaskId};
 use claviger_core::instance::{
-    AdministratorReach, CustomRole, InstanceState, RolePolicy, RoleProfile, Topology,
+    AdministratorReach, CustomRole, InstanceState, RolePolicy, RoleProfile, SentinelLogin, Topology,
 };
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use claviger_core::policy::InstancePolicy;
 use claviger_core::ports::{Confirm, Observed, Op, Store, StoreError};
 use claviger_core::privilege::{Privilege, RoleName, Routing};
 use claviger_core::query::{InstanceQuery, Page, TaskQuery};
+use claviger_core::reach::AddressMap;
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
 use claviger_core::task::{TaskKind, TaskState};
@@ -127,6 +128,14 @@ mod cases {
         given.login.former = vec![None, Some(Secret::new("older"))];
         given.default_password = Some(Secret::new("default-password"));
         given.master_name = Some("mymaster".into());
+        given.login.sentinel = Some(SentinelLogin {
+            user: Some("watch".into()),
+            password: Some(Secret::new("sentinel-password")),
+        });
+        given.map = vec![AddressMap {
+            announced: "10.0.0.1".into(),
+            reachable: "gate.example".into(),
+        }];
         given.observed_topology = Some(Topology::Replicated);
         given.roles = RolePolicy {
             profile: RoleProfile::Strict,
@@ -142,6 +151,11 @@ mod cases {
         let back = &held.instance;
         assert_eq!(back.view(), given.view());
         assert_eq!(back.tls, given.tls);
+        assert_eq!(back.map, given.map);
+        let sentinel = back.login.sentinel.as_ref().unwrap();
+        assert_eq!(sentinel.user.as_deref(), Some("watch"));
+        let password = sentinel.password.as_ref().unwrap();
+        assert_eq!(password.expose(), "sentinel-password");
         assert_eq!(back.master_name, given.master_name);
         assert_eq!(back.unmanaged, given.unmanaged);
         assert_eq!(back.login.user.as_deref(), Some("admin"));

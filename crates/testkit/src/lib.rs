@@ -3,19 +3,23 @@
 //! their tests.
 
 pub mod clock;
+pub mod cluster;
 pub mod engines;
 pub mod fake;
 pub mod memory;
 pub mod proxy;
+pub mod sentinels;
 pub mod server;
 pub mod session;
 pub mod simnode;
 pub mod wait;
 
 pub use clock::{FixedClock, SystemClock};
+pub use cluster::Cluster;
 pub use engines::{EngineBinary, found_engines};
 pub use memory::MemoryStore;
 pub use proxy::ChaosProxy;
+pub use sentinels::{Sentinels, Watched};
 pub use server::{Keeps, Server, ServerOptions};
 pub use session::Session;
 pub use wait::{eventually, eventually_async};

@@ -37,6 +37,10 @@ pub struct ServerOptions {
     pub replica_of: Option<u16>,
     /// Further lines of configuration, `name value`.
     pub lines: Vec<String>,
+    /// It is a Sentinel, which keeps its configuration file.
+    pub sentinel: bool,
+    /// On this port; a free one if absent.
+    pub port: Option<u16>,
 }
 
 impl Default for ServerOptions {
@@ -45,6 +49,8 @@ impl Default for ServerOptions {
             keeps: Keeps::Nothing,
             replica_of: None,
             lines: Vec::new(),
+            sentinel: false,
+            port: None,
         }
     }
 }
@@ -70,7 +76,7 @@ impl Server {
                 binary: binary.clone(),
                 options: options.clone(),
                 directory: tempfile::tempdir()?,
-                port: free_port()?,
+                port: options.port.map_or_else(free_port, Ok)?,
                 child: None,
             };
             server.configure()?;
@@ -178,10 +184,16 @@ impl Server {
             format!("port {}", self.port),
             "bind 127.0.0.1".into(),
             format!("dir {}", self.directory().display()),
+        ];
+        if self.options.sentinel {
+            lines.extend(self.options.lines.iter().cloned());
+            return lines;
+        }
+        lines.extend([
             "save \"\"".into(),
             "appendonly no".into(),
             "repl-diskless-sync-delay 0".into(),
-        ];
+        ]);
         if let Some(port) = self.options.replica_of {
             lines.push(format!("replicaof 127.0.0.1 {port}"));
         }
@@ -225,13 +237,16 @@ impl Server {
             }
             Keeps::Aclfile | Keeps::Config => {
                 command.arg(self.directory().join("server.conf"));
+                if self.options.sentinel {
+                    command.arg("--sentinel");
+                }
             }
         }
         let log = fs::File::create(self.directory().join("log"))?;
         command
             .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(Stdio::null());
+            .stdout(log.try_clone()?)
+            .stderr(log);
         self.child = Some(command.spawn().context("start the server")?);
         self.await_ready()
     }

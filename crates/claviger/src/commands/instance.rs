@@ -70,6 +70,7 @@ fn add(args: &InstanceAddArgs, env: &dyn Env) -> Result<(), Failure> {
         ("name", &args.name),
         ("region", &args.region),
         ("master_name", &args.master_name),
+        ("sentinel_user", &args.sentinel_user),
     ] {
         if let Some(value) = value {
             body[field] = json!(value);
@@ -77,6 +78,18 @@ fn add(args: &InstanceAddArgs, env: &dyn Env) -> Result<(), Failure> {
     }
     if let Some(password) = secret_input::node_password(args.password_file.as_deref(), env)? {
         body["password"] = json!(password.expose());
+    }
+    let file = args.sentinel_password_file.as_deref();
+    if let Some(password) = secret_input::sentinel_password(file, env)? {
+        body["sentinel_password"] = json!(password.expose());
+    }
+    if !args.map.is_empty() {
+        body["map"] = json!(
+            args.map
+                .iter()
+                .map(|pair| mapped(pair))
+                .collect::<Result<Vec<_>, _>>()?
+        );
     }
     let mut call = Call::new("POST", "/instances").with_body(body);
     call.waits = CHECK_WAITS;
@@ -88,6 +101,14 @@ fn add(args: &InstanceAddArgs, env: &dyn Env) -> Result<(), Failure> {
     let check = answer.value.get("check").unwrap_or(&Value::Null);
     print_check(check, out)?;
     out.line(&format!("instance {} is registered", args.id))
+}
+
+/// `announced=reachable`.
+fn mapped(pair: &str) -> Result<Value, Failure> {
+    let (announced, reachable) = pair
+        .split_once('=')
+        .ok_or_else(|| Failure::usage(format!("--map {pair}: give ANNOUNCED=REACHABLE")))?;
+    Ok(json!({ "announced": announced, "reachable": reachable }))
 }
 
 /// The service reads these files, maybe from another directory.
@@ -154,9 +175,26 @@ fn print_check(check: &Value, out: Out) -> Result<(), Failure> {
             ]
         })
         .collect();
+    let sentinels = rows(check, "sentinels");
+    let watchers = sentinels.iter().map(|sentinel| {
+        let fine = rows(sentinel, "problems").is_empty();
+        let state = if fine { "fine" } else { "not usable" };
+        let address = text(sentinel, "/address");
+        vec![
+            address,
+            "sentinel".into(),
+            String::new(),
+            String::new(),
+            state.into(),
+        ]
+    });
+    let lines: Vec<_> = lines.into_iter().chain(watchers).collect();
     out.table(&["NODE", "ROLE", "ENGINE", "PERSISTENCE", "STATE"], &lines)?;
-    for node in nodes {
-        let address = text(node, "/node/address");
+    let addressed = nodes.iter().map(|node| (text(node, "/node/address"), node));
+    let watchers = sentinels
+        .iter()
+        .map(|sentinel| (text(sentinel, "/address"), sentinel));
+    for (address, node) in addressed.chain(watchers) {
         for (kind, word) in [("problems", "problem"), ("warnings", "warning")] {
             for finding in rows(node, kind) {
                 let finding = crate::output::printable(&text(finding, ""));

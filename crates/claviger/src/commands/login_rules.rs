@@ -3,7 +3,7 @@
 
 use crate::failure::Failure;
 use crate::output::Out;
-use claviger_core::acl::own_login_tokens;
+use claviger_core::acl::{own_login_tokens, sentinel_login_tokens};
 use claviger_core::engine::AclLevel;
 use serde_json::json;
 
@@ -26,9 +26,11 @@ const VERSIONS: [(AclLevel, &str, &str); 4] = [
 /// Standard output is closed.
 pub(super) fn run(out: Out) -> Result<(), Failure> {
     let rule = |level| own_login_tokens(level, true).join(" ");
+    let watch = |level| sentinel_login_tokens(level).join(" ");
     if out.is_json() {
-        let list =
-            VERSIONS.map(|(level, version, _)| json!({"version": version, "rule": rule(level)}));
+        let list = VERSIONS.map(|(level, version, _)| {
+            json!({"version": version, "rule": rule(level), "sentinel_rule": watch(level)})
+        });
         return out.json(&json!(list).to_string());
     }
     let mut before = None;
@@ -46,5 +48,10 @@ pub(super) fn run(out: Out) -> Result<(), Failure> {
         "# Each is a line of an ACL file. On a running server give the words from \"claviger\" on \
          to ACL SETUSER,",
     )?;
-    out.line("# with \">PASSWORD\" in place of the digest, on every node, and persist it.")
+    out.line("# with \">PASSWORD\" in place of the digest, on every node, and persist it.")?;
+    out.line("# On Sentinels, if they have users of their own (before 6.2 without allchannels):")?;
+    out.line(&format!(
+        "user claviger on #SHA256_OF_THE_PASSWORD {}",
+        watch(AclLevel::Channels)
+    ))
 }

@@ -6,7 +6,7 @@ use crate::client::{Client, segment};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::output::Out;
-use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SyncState};
+use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState};
 use serde_json::Value;
 
 /// Does it.
@@ -98,6 +98,11 @@ fn one(sight: &InstanceSight, out: Out) -> Result<(), Failure> {
         ],
         &nodes,
     )?;
+    if !sight.sentinels.is_empty() {
+        out.line("")?;
+        let sentinels: Vec<_> = sight.sentinels.iter().map(sentinel).collect();
+        out.table(&["SENTINEL", "REACHABLE", "ERROR"], &sentinels)?;
+    }
     out.line("")?;
     let accounts: Vec<_> = sight.accounts.iter().map(account).collect();
     out.table(
@@ -117,6 +122,14 @@ fn node(node: &NodeSight) -> Vec<String> {
         node.revision.0.to_string(),
         yes(node.in_sync),
         node.error.clone().unwrap_or_default(),
+    ]
+}
+
+fn sentinel(sentinel: &SentinelSight) -> Vec<String> {
+    vec![
+        sentinel.address.to_string(),
+        yes(sentinel.reachable),
+        sentinel.error.clone().unwrap_or_default(),
     ]
 }
 

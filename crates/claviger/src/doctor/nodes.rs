@@ -80,6 +80,17 @@ fn of_check(id: &str, check: &Value) -> Vec<Finding> {
             ));
         }
     }
+    for sentinel in list(check, "sentinels") {
+        let address = text(sentinel, "address");
+        for word in list(sentinel, "problems").chain(list(sentinel, "warnings")) {
+            let word = word.as_str().unwrap_or_default();
+            findings.push(Finding::warn(
+                CHECK,
+                format!("{id} sentinel {address}: {word}"),
+                "docs/operations.md, \"Sentinel\"",
+            ));
+        }
+    }
     if count == 0 {
         findings.push(Finding::fail(
             CHECK,
@@ -119,6 +130,11 @@ mod tests {
         assert_eq!(
             weights(json!({"nodes": [fine, bad]})),
             [Weight::Fail, Weight::Warn]
+        );
+        let away = json!({"address": "h:2", "problems": ["connection refused"], "warnings": []});
+        assert_eq!(
+            weights(json!({"nodes": [fine], "sentinels": [away]})),
+            [Weight::Warn]
         );
     }
 }

@@ -12,3 +12,4 @@ mod doctor;
 mod harness;
 mod offline;
 mod serve;
+mod topologies;

@@ -16,8 +16,10 @@ use claviger_testkit::{
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use claviger_testkit::session::text;
+
 /// How long anything may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An instance, its store and its fleet.
 pub(crate) struct World {
@@ -55,6 +57,7 @@ pub(crate) fn instance(id: &str, seeds: &[String]) -> Instance {
             })
             .collect(),
         tls: NodeTls::default(),
+        map: Vec::new(),
         login: NodeLogin::default(),
         default_password: None,
         roles: RolePolicy::default(),
@@ -207,17 +210,74 @@ pub(crate) fn linked(replica: &Server, password: Option<&str>) -> bool {
         .is_ok_and(|info| text(&info).contains("master_link_status:up"))
 }
 
-/// The text of an answer.
-pub(crate) fn text(value: &redis::Value) -> String {
-    match value {
-        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        redis::Value::SimpleString(text) => text.clone(),
-        redis::Value::VerbatimString { text, .. } => text.clone(),
-        other => format!("{other:?}"),
-    }
-}
-
 /// The account can log in there.
 pub(crate) fn logs_in(server: &Server, user: &str, password: &str) -> bool {
     Session::login(&server.address(), user, password).is_ok()
+}
+
+/// One server of each minor version: what is watched over takes long.
+pub(crate) fn few_engines() -> Vec<&'static EngineBinary> {
+    let mut few: Vec<&EngineBinary> = Vec::new();
+    for binary in claviger_testkit::found_engines() {
+        let same = |held: &&mut &EngineBinary| {
+            let (held, new) = (held.engine, binary.engine);
+            (held.family, held.major, held.minor) == (new.family, new.major, new.minor)
+        };
+        match few.iter_mut().find(same) {
+            Some(held) if held.engine.patch < binary.engine.patch => *held = binary,
+            Some(_) => {}
+            None => few.push(binary),
+        }
+    }
+    few
+}
+
+/// No sweep within a test's life: what is noticed is noticed by a signal.
+pub(crate) fn unswept() -> FleetConfig {
+    FleetConfig {
+        sweep_interval: Duration::from_secs(3600),
+        glance_interval: Duration::from_millis(100),
+        ..quick()
+    }
+}
+
+impl World {
+    /// Waits until the node is shown in that part, and reachable.
+    pub(crate) async fn shows(&self, address: &str, role: claviger_core::node::NodeRole) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let sight = self.sight().await;
+            let mut nodes = sight.nodes.iter();
+            if nodes.any(|n| n.address.as_str() == address && n.role == role && n.reachable) {
+                return;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{address} is not shown as {role:?}: {sight:#?}"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Makes accounts, `PREFIX0` and so on, without waiting for anything but a moment, until
+    /// `enough` says so; their names.
+    pub(crate) async fn create_until(
+        &self,
+        prefix: &str,
+        mut enough: impl FnMut() -> bool,
+    ) -> Vec<String> {
+        use claviger_core::privilege::Privilege;
+        let begun = std::time::Instant::now();
+        let mut names = Vec::new();
+        while !enough() {
+            assert!(begun.elapsed() < PATIENCE, "not in time: {prefix}");
+            let name = format!("{prefix}{}", names.len());
+            let store = &self.store;
+            store.create(&self.id, &name, "first-Password1", Privilege::ReadWrite);
+            self.wake();
+            names.push(name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        names
+    }
 }

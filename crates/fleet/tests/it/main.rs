@@ -5,11 +5,13 @@
     reason = "a test that cannot go on should stop where it stands"
 )]
 
+mod cluster;
 mod common;
 mod default_account;
 mod drift;
 mod life_cycle;
 mod matrix;
 mod rights;
+mod sentinel;
 mod tls;
 mod trouble;

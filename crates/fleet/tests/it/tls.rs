@@ -10,13 +10,13 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
 
 /// An authority, and a certificate that it has signed for 127.0.0.1.
-struct Material {
-    ca: PathBuf,
-    cert: PathBuf,
-    key: PathBuf,
+pub(crate) struct Material {
+    pub(crate) ca: PathBuf,
+    pub(crate) cert: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
-fn material(directory: &Path) -> Material {
+pub(crate) fn material(directory: &Path) -> Material {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params
         .distinguished_name

@@ -3,7 +3,7 @@
 use super::fault::Fault;
 use super::routes::{Args, Operation, Route};
 use crate::App;
-use claviger_core::acl::own_login_tokens;
+use claviger_core::acl::{own_login_tokens, sentinel_login_tokens};
 use claviger_core::engine::{AclLevel, Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, TaskId};
 use claviger_core::query::{Page, Rows, TaskQuery};
@@ -225,6 +225,8 @@ struct LoginRule {
     version: &'static str,
     /// As one line, for an ACL file.
     rule: String,
+    /// The same for a Sentinel that has users.
+    sentinel_rule: String,
 }
 
 fn login_rules(call: &Call) -> Result<Reply, Fault> {
@@ -258,6 +260,7 @@ fn login_rules(call: &Call) -> Result<Reply, Fault> {
         .map(|(level, version)| LoginRule {
             version,
             rule: own_login_tokens(level, masterauth).join(" "),
+            sentinel_rule: sentinel_login_tokens(level).join(" "),
         })
         .collect())
 }

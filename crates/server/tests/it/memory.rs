@@ -11,12 +11,13 @@ use claviger_core::ids::{
 use claviger_core::instance::{Held, Instance, InstanceState, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use claviger_core::ports::{
-    Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, Store, StoreError, Strikes,
+    Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, SentinelCheck, Store, StoreError,
+    Strikes,
 };
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
-use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SyncState};
+use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState};
 use claviger_core::task::{Task, TaskState};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -317,6 +318,11 @@ impl Fleet for NoNodes {
                 in_sync: false,
                 error: Some("connection refused".into()),
             }],
+            sentinels: vec![SentinelSight {
+                address: NodeAddress::from("h:26379"),
+                reachable: false,
+                error: Some("connection refused".into()),
+            }],
             accounts: vec![AccountSight {
                 name: AccountName::from("app"),
                 privilege: Privilege::ReadWrite,
@@ -355,6 +361,11 @@ impl Fleet for NoNodes {
             topology: Some(Topology::Standalone),
             engine: Some(ENGINE),
             nodes: nodes.collect(),
+            sentinels: vec![SentinelCheck {
+                address: NodeAddress::from("h:26379"),
+                problems: Vec::new(),
+                warnings: vec!["alone".into()],
+            }],
             unmanaged: Vec::new(),
         }
     }

@@ -109,10 +109,12 @@ pub(crate) fn instance(id: &str) -> Instance {
             ca: Some("/etc/ca.pem".into()),
             ..NodeTls::default()
         },
+        map: Vec::new(),
         login: NodeLogin {
             user: None,
             password: Some(Secret::new("login-password-1")),
             former: Vec::new(),
+            sentinel: None,
         },
         default_password: None,
         roles: RolePolicy::default(),

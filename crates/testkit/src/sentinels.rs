@@ -1,0 +1,122 @@
+//! Real Sentinels over a primary and its replicas.
+
+use crate::engines::EngineBinary;
+use crate::server::{Keeps, Server, ServerOptions};
+use crate::session::text;
+use anyhow::{Result, bail};
+use std::time::{Duration, Instant};
+
+/// The name that they know the primary by.
+pub const MASTER: &str = "main";
+/// How long they may take to know everyone.
+const KNOWN_MAX: Duration = Duration::from_secs(30);
+
+/// How the Sentinels watch.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    /// User and password with which they log in to the nodes.
+    pub login: Option<(Option<String>, String)>,
+    /// Further lines of configuration for each.
+    pub lines: Vec<String>,
+}
+
+/// Sentinels.
+pub struct Sentinels {
+    /// Each of them.
+    pub each: Vec<Server>,
+}
+
+impl Sentinels {
+    /// Starts so many over the primary, whose replicas are linked, and waits until each knows
+    /// the others and the replicas. They take a node for down after a second.
+    ///
+    /// # Errors
+    /// When one does not come up.
+    pub fn start(
+        binary: &EngineBinary,
+        count: usize,
+        primary: &Server,
+        replicas: usize,
+        watched: &Watched,
+    ) -> Result<Self> {
+        let quorum = count / 2 + 1;
+        let mut lines = vec![
+            format!(
+                "sentinel monitor {MASTER} 127.0.0.1 {} {quorum}",
+                primary.port()
+            ),
+            format!("sentinel down-after-milliseconds {MASTER} 1000"),
+            format!("sentinel failover-timeout {MASTER} 2000"),
+        ];
+        if let Some((user, password)) = &watched.login {
+            if let Some(user) = user {
+                lines.push(format!("sentinel auth-user {MASTER} {user}"));
+            }
+            lines.push(format!("sentinel auth-pass {MASTER} {password}"));
+        }
+        lines.extend(watched.lines.iter().cloned());
+        let options = ServerOptions {
+            keeps: Keeps::Config,
+            lines,
+            sentinel: true,
+            ..ServerOptions::default()
+        };
+        let started: Result<Vec<Server>> = (0..count)
+            .map(|_| Server::start(binary, &options))
+            .collect();
+        let sentinels = Self { each: started? };
+        let begun = Instant::now();
+        while !sentinels.each.iter().all(|s| knows(s, count - 1, replicas)) {
+            if begun.elapsed() > KNOWN_MAX {
+                bail!("the Sentinels do not know each other");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(sentinels)
+    }
+
+    /// The address of the primary as the first one that answers says.
+    pub fn primary(&self) -> Option<String> {
+        self.each.iter().find_map(|sentinel| {
+            let answer = sentinel.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]);
+            match answer.ok()? {
+                redis::Value::Array(words) => {
+                    let words: Vec<String> = words.iter().map(text).collect();
+                    Some(words.join(":"))
+                }
+                _ => None,
+            }
+        })
+    }
+
+    /// Has them switch over, trying until they can.
+    ///
+    /// # Errors
+    /// When they refuse for long.
+    pub fn switch(&self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.each[0].ask(&["SENTINEL", "FAILOVER", MASTER]) {
+                Ok(_) => return Ok(()),
+                Err(error) if begun.elapsed() > KNOWN_MAX => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+/// It knows so many others, and so many replicas that it could promote. Asked without a login,
+/// so a protected one is taken to know them.
+fn knows(sentinel: &Server, others: usize, replicas: usize) -> bool {
+    let answer = match sentinel.ask(&["SENTINEL", "MASTER", MASTER]) {
+        Ok(redis::Value::Array(words)) => words,
+        Ok(_) => return false,
+        Err(error) => return error.to_string().starts_with("NOAUTH"),
+    };
+    let words: Vec<String> = answer.iter().map(text).collect();
+    let field = |name: &str| {
+        let at = words.iter().step_by(2).position(|word| word == name)?;
+        words.get(2 * at + 1)?.parse::<usize>().ok()
+    };
+    field("num-other-sentinels") == Some(others) && field("num-slaves") == Some(replicas)
+}
