@@ -54,6 +54,7 @@ fn held() -> Held {
         topology: TopologyChoice::Auto,
         master_name: None,
         seeds: Vec::new(),
+        map: Vec::new(),
         tls: NodeTls::default(),
         login: NodeLogin::default(),
         default_password: None,
