@@ -302,7 +302,13 @@ async fn switches(
             delete(serving.address, name).await?;
         }
         in_sync(serving.address).await?;
-        progress(&format!("{what} {round}"));
+        let last = |each: &[f64]| each.last().copied().unwrap_or_default();
+        progress(&format!(
+            "{what} {round}: {:.2} {:.2} {:.2} ms",
+            last(&all),
+            last(&new),
+            last(&back)
+        ));
     }
     let title = format!("{what}: switch to all accounts usable on the new primary");
     add(report, &title, all);
