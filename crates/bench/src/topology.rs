@@ -213,6 +213,19 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Waits until two of the nodes follow the third: otherwise there is none to promote.
+    fn settle(&self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while self.nodes.iter().filter(|node| linked(node)).count() < 2 {
+            if begun.elapsed() > PATIENCE {
+                bail!("a replica is not linked");
+            }
+        }
+        Ok(())
+    }
+}
+
 fn linked(node: &Server) -> bool {
     let info = node.ask(&["INFO", "replication"]);
     info.is_ok_and(|info| format!("{info:?}").contains("master_link_status:up"))
@@ -263,6 +276,7 @@ async fn switches(
             if crash {
                 group.nodes[primary].start_again()?;
             }
+            group.settle()?;
             delete(serving.address, &last).await?;
             continue;
         };
@@ -292,17 +306,18 @@ async fn switches(
             let port = group.nodes[promoted].port().to_string();
             group.nodes[primary].ask(&["REPLICAOF", "127.0.0.1", &port])?;
         }
-        let begun = Instant::now();
-        while !(0..3).all(|at| at == promoted || linked(&group.nodes[at])) {
-            if begun.elapsed() > PATIENCE {
-                bail!("a replica is not linked");
-            }
-        }
+        group.settle()?;
         for name in [&last, &next] {
             delete(serving.address, name).await?;
         }
         in_sync(serving.address).await?;
-        progress(&format!("{what} {round}"));
+        let last = |each: &[f64]| each.last().copied().unwrap_or_default();
+        progress(&format!(
+            "{what} {round}: {:.2} {:.2} {:.2} ms",
+            last(&all),
+            last(&new),
+            last(&back)
+        ));
     }
     let title = format!("{what}: switch to all accounts usable on the new primary");
     add(report, &title, all);
