@@ -4,7 +4,14 @@
 const { BasicCredentials } = require('@huaweicloud/huaweicloud-sdk-core/auth/BasicCredentials');
 const { ClientBuilder } = require('@huaweicloud/huaweicloud-sdk-core/ClientBuilder');
 const { Region } = require('@huaweicloud/huaweicloud-sdk-core/region/region');
+const log4js = require('log4js');
 const { serve } = require('../node/protocol');
+
+// The core logs errors to standard output, which is the harness's here.
+log4js.configure({
+  appenders: { console: { type: 'stderr' } },
+  categories: { default: { appenders: ['console'], level: 'error' } },
+});
 
 const INSTANCE = '/v2/{project_id}/instances/{instance_id}';
 const ACCOUNT = `${INSTANCE}/accounts/{account_id}`;
