@@ -212,7 +212,7 @@ class Wire:
         for method in ("PATCH", "PUT", "DELETE"):
             self.refused(f"{method} of the list", self.root.send(method, accounts, b"{}"), 405,
                          "DCS.5001")
-        large = b'{"description":"' + b"x" * (16 << 20) + b'"}'
+        large = b'{"description":"' + b"x" * (2 << 20) + b'"}'
         self.refused("a body without end", self.root.send("POST", accounts, large), 413,
                      "APIGW.0201")
 
