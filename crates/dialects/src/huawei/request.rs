@@ -62,11 +62,14 @@ pub(super) fn segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     Some(found)
 }
 
+/// What stands in the places of a path's template, by their names.
+type Places = Vec<(&'static str, String)>;
+
 /// The action of a path and method, and what stands in the places of the path's template.
 ///
 /// # Errors
 /// [`Refusal::PathUnknown`], [`Refusal::MethodUnsupported`].
-fn route(raw: &RawRequest) -> Result<(&'static Action, Vec<(&'static str, String)>), Refusal> {
+fn route(raw: &RawRequest) -> Result<(&'static Action, Places), Refusal> {
     let segments = segments(&raw.path).ok_or(Refusal::PathUnknown)?;
     let mut refusal = Refusal::PathUnknown;
     for action in actions::ALL {
@@ -85,7 +88,7 @@ pub(super) fn place(segment: &'static str) -> Option<&'static str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
-fn fits(template: &'static str, segments: &[Cow<'_, str>]) -> Option<Vec<(&'static str, String)>> {
+fn fits(template: &'static str, segments: &[Cow<'_, str>]) -> Option<Places> {
     let mut places = Vec::new();
     let mut given = segments.iter();
     for wanted in template.split('/').skip(1) {
