@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import clients, clouds, crash, leaks, nodes, repair, wire
+from harness import clients, clouds, crash, leaks, matrix, nodes, repair, wire
 from harness.lifecycle import Lifecycle
 from harness.report import Report
 from harness.service import Service
@@ -24,7 +24,7 @@ from harness.tls import Tls
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = "r-conformance01"
-SUITES = ("lifecycle", "wire", "crash", "repair", "secrets", "tls", "engines")
+SUITES = ("lifecycle", "wire", "matrix", "crash", "repair", "secrets", "tls", "engines")
 # The clients that take a private CA by their own means, one of each generation and language.
 TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get",
                *(name for cloud in clouds.CLOUDS.values() for name in cloud.TLS_CLIENTS))
@@ -143,6 +143,10 @@ class Run:
                     self.wire(bench)
             for cloud in clouds.CLOUDS.values():
                 cloud.suites(self, bench, INSTANCE)
+            if "matrix" in self.suites:
+                with self.report.suite("matrix"):
+                    matrix.run(self.report, bench.service, INSTANCE, bench.fleet, self.directory,
+                               self.vault)
             if "crash" in self.suites:
                 with self.report.suite("kill -9"):
                     crash.run(self.report, bench.service, INSTANCE, bench.fleet, self.vault)

@@ -1,12 +1,13 @@
 """What each further cloud brings: its clients, and the walk that each of them takes.
 
-A cloud's module has `all_clients()`, `walk(...)` for one client's life cycle, and `suites(run,
-bench)` for what else it wants to see on the servers of the main group.
+A cloud's module has `all_clients()`, `walk(...)` for one client's life cycle, `suites(run, bench,
+instance)` for what else it wants to see on the servers of the main group, TLS_CLIENTS and
+ENGINE_CLIENT, and `Adapter`, what harness/matrix.py drives it by.
 """
 
-from . import tencent, volcengine
+from . import huawei, tencent, volcengine
 
-CLOUDS = {"tencent": tencent, "volcengine": volcengine}
+CLOUDS = {"tencent": tencent, "volcengine": volcengine, "huawei": huawei}
 
 
 def all_clients():

@@ -6,6 +6,7 @@ from .. import clients
 from ..clients import CACHE, HERE, once, run
 from ..driver import Driver
 from . import tencent_mixed, tencent_wire
+from .tencent_matrix import Adapter  # noqa: F401: harness/matrix.py drives it
 from .tencent_walk import Patient, Walk
 
 TC3, SHA1, SHA256 = "TC3-HMAC-SHA256", "HmacSHA1", "HmacSHA256"

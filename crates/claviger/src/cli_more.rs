@@ -278,7 +278,7 @@ pub(crate) enum CloudArg {
     Tencent,
     /// Volcengine and BytePlus, redis 2020-12-07
     Volcengine,
-    /// Huawei Cloud (not in this version)
+    /// Huawei Cloud DCS v2
     Huawei,
 }
 
@@ -288,7 +288,7 @@ pub(crate) struct CallArgs {
     /// The cloud
     #[arg(value_enum)]
     pub(crate) cloud: CloudArg,
-    /// The API's action, such as DescribeAccounts
+    /// The API's action, such as DescribeAccounts or ListAclAccounts
     pub(crate) action: String,
     /// Its parameters; Name=@FILE reads the value from a file, Name=@- from standard input, so
     /// that a password stays out of the process list

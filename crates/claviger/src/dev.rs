@@ -31,6 +31,8 @@ struct Facts {
     access_key: String,
     secret_key: Secret,
     instance: String,
+    /// The installation's project.
+    project: String,
     /// `redis 7.0.15`.
     server: String,
     ports: Vec<u16>,
@@ -140,11 +142,15 @@ async fn prepare(
     if !registered {
         register(house, &args.instance, &layout, &password).await?;
     }
+    let project = house.store.setting(wire_up::PROJECT_ID).await;
+    let project =
+        project.map_err(|e| Failure::refused(format!("the store cannot be used: {e}")))?;
     let facts = Facts {
         endpoint: house.endpoint.clone(),
         access_key: house.root.key.id.to_string(),
         secret_key: house.root.key.secret.clone(),
         instance: args.instance.clone(),
+        project: project.unwrap_or_default(),
         server: program.title(),
         ports: layout.ports,
         password,

@@ -28,7 +28,7 @@ const FLEET_STOP: Duration = Duration::from_secs(5);
 /// File descriptors that are not for the listener: store, nodes, logs.
 const DESCRIPTORS_KEPT: usize = 256;
 /// The name under which the store keeps the project id; the service makes it if it is not set.
-const PROJECT_ID: &str = "project_id";
+pub(crate) const PROJECT_ID: &str = "project_id";
 
 /// A running service.
 pub(crate) struct House {

@@ -3,6 +3,7 @@
 
 pub mod aliyun;
 pub mod encoding;
+pub mod huawei;
 pub mod native;
 pub mod raw;
 pub mod sign;
@@ -154,7 +155,12 @@ pub trait Dialect: Sync {
 }
 
 /// Every dialect that is spoken.
-pub static ALL: &[&dyn Dialect] = &[&aliyun::Aliyun, &tencent::Tencent, &volcengine::Volcengine];
+pub static ALL: &[&dyn Dialect] = &[
+    &aliyun::Aliyun,
+    &tencent::Tencent,
+    &volcengine::Volcengine,
+    &huawei::Huawei,
+];
 
 /// The dialect whose marks the request bears.
 pub fn dialect_of(raw: &RawRequest) -> Option<&'static dyn Dialect> {

@@ -15,13 +15,23 @@ use claviger_dialects::raw::{Params, SignedRequest};
 use claviger_dialects::{aliyun, tencent};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use ureq::http::StatusCode;
 
+mod huawei;
 mod volcengine;
 
 /// How long a call may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of a nonce.
 const NONCE_LEN: usize = 16;
+
+/// Where a call goes, and as whom.
+struct Way<'a> {
+    endpoint: &'a Endpoint,
+    credentials: &'a Credentials,
+    ca: Option<&'a Path>,
+    env: &'a dyn Env,
+}
 
 /// Does it.
 ///
@@ -31,16 +41,22 @@ pub(super) fn run(args: &CallArgs, env: &dyn Env) -> Result<(), Failure> {
     let params = params(&args.params)?;
     let credentials = Credentials::find(args.endpoint.as_deref(), env)?;
     let endpoint = Endpoint::parse(&credentials.endpoint)?;
-    let request = signed(args, &params, &credentials, &endpoint)?;
-    let out = Out::new(false);
-    if args.curl {
-        return out.line(&curl(&endpoint, &request));
-    }
     let ca = match &args.endpoint_ca {
         Some(path) => Some(path.clone()),
         None => env.get("CLAVIGER_CA")?.map(PathBuf::from),
     };
-    let body = send(&endpoint, ca.as_deref(), env, &request, out)?;
+    let way = Way {
+        endpoint: &endpoint,
+        credentials: &credentials,
+        ca: ca.as_deref(),
+        env,
+    };
+    let request = signed(args, params, &way)?;
+    let out = Out::new(false);
+    if args.curl {
+        return out.line(&curl(&endpoint, &request));
+    }
+    let body = send(&way, &request, out)?;
     match args.cloud {
         CloudArg::Tencent => tencent_refusal(&body),
         CloudArg::Aliyun | CloudArg::Volcengine | CloudArg::Huawei => Ok(()),
@@ -48,20 +64,15 @@ pub(super) fn run(args: &CallArgs, env: &dyn Env) -> Result<(), Failure> {
 }
 
 /// The call in its cloud's own form.
-fn signed(
-    args: &CallArgs,
-    params: &Params,
-    credentials: &Credentials,
-    endpoint: &Endpoint,
-) -> Result<SignedRequest, Failure> {
+fn signed(args: &CallArgs, params: Params, way: &Way<'_>) -> Result<SignedRequest, Failure> {
     let (action, at) = (args.action.as_str(), SystemClock.now());
-    let (key, secret) = (&credentials.key, &credentials.secret);
-    let host = endpoint.authority();
+    let (key, secret) = (&way.credentials.key, &way.credentials.secret);
+    let host = way.endpoint.authority();
     let nonce = entropy::hex(&SystemEntropy, NONCE_LEN);
     match args.cloud {
         CloudArg::Aliyun => Ok(aliyun::client::sign(&aliyun::client::Call {
             action,
-            params,
+            params: &params,
             host,
             key,
             secret,
@@ -70,7 +81,7 @@ fn signed(
             signer: aliyun::client::Signer::default(),
         })),
         CloudArg::Tencent => {
-            let (params, region) = without_region(params);
+            let (params, region) = without_region(&params);
             Ok(tencent::client::sign(&tencent::client::Call {
                 action,
                 params: &params,
@@ -84,10 +95,8 @@ fn signed(
                 signer: tencent::client::Signer::default(),
             }))
         }
-        CloudArg::Volcengine => Ok(volcengine::signed(action, params, credentials, host)),
-        CloudArg::Huawei => Err(Failure::refused(
-            "this version does not speak Huawei Cloud's API",
-        )),
+        CloudArg::Volcengine => Ok(volcengine::signed(action, &params, way.credentials, host)),
+        CloudArg::Huawei => huawei::request(action, params, way),
     }
 }
 
@@ -116,13 +125,9 @@ fn tencent_refusal(body: &[u8]) -> Result<(), Failure> {
     )))
 }
 
-fn send(
-    endpoint: &Endpoint,
-    ca: Option<&Path>,
-    env: &dyn Env,
-    request: &SignedRequest,
-    out: Out,
-) -> Result<Vec<u8>, Failure> {
+/// Sends a request; status and body of the answer.
+fn exchange(way: &Way<'_>, request: &SignedRequest) -> Result<(StatusCode, Vec<u8>), Failure> {
+    let endpoint = way.endpoint;
     let uri = format!("{}{}", endpoint.base(), request.target.expose());
     let mut built = ureq::http::Request::builder()
         .method(request.method)
@@ -133,16 +138,20 @@ fn send(
     let built = built
         .body(request.body.expose().as_bytes())
         .map_err(|error| Failure::refused(format!("cannot form the request: {error}")))?;
-    let agent = http_client::agent(endpoint, ca, env, DEADLINE)?;
+    let agent = http_client::agent(endpoint, way.ca, way.env, DEADLINE)?;
     let failed = |error| http_client::failed(endpoint, &error);
     let mut answer = agent.run(built).map_err(failed)?;
     let body = answer.body_mut().with_config().limit(ANSWER_LEN_MAX);
     let body = body.read_to_vec().map_err(failed)?;
+    Ok((answer.status(), body))
+}
+
+fn send(way: &Way<'_>, request: &SignedRequest, out: Out) -> Result<Vec<u8>, Failure> {
+    let (status, body) = exchange(way, request)?;
     out.bytes(&body)?;
-    if !body.ends_with(b"\n") {
+    if !body.ends_with(b"\n") && !body.is_empty() {
         out.line("")?;
     }
-    let status = answer.status();
     if status.is_success() {
         Ok(body)
     } else {

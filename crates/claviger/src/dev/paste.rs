@@ -3,6 +3,7 @@
 use super::Facts;
 use serde::Serialize;
 
+mod huawei;
 mod tencent;
 mod volcengine;
 
@@ -16,6 +17,8 @@ struct Printed<'a> {
     /// `host:port`, the primary first.
     nodes: Vec<String>,
     server: &'a str,
+    /// For the clouds that have projects.
+    project_id: &'a str,
     /// Of the servers' default user.
     node_password: &'a str,
     data_dir: String,
@@ -32,6 +35,7 @@ impl Facts {
             instance: &self.instance,
             nodes: nodes.collect(),
             server: &self.server,
+            project_id: &self.project,
             node_password: self.password.expose(),
             data_dir: self.data_dir.display().to_string(),
         };
@@ -48,8 +52,8 @@ impl Facts {
             self.terraform(),
             self.tencent(),
             self.volcengine(),
+            self.huawei(),
             self.redis_cli(),
-            "The API of Huawei Cloud comes in a later version.\n".to_owned(),
             "Ctrl-C stops claviger and its servers.".to_owned(),
         ];
         sections.join("\n")

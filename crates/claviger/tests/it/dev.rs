@@ -136,6 +136,11 @@ fn an_account_logs_in_on_both_nodes() {
         (&row["AccountName"], &row["RoleName"]),
         (&"app".into(), &"ReadOnly".into())
     );
+    // The project is looked up.
+    let called = place.run(&["call", "huawei", "ListAclAccounts", "instance_id=r-dev"]);
+    let called = called.json();
+    assert_eq!(called["accounts"][1]["account_name"], "app");
+    assert_eq!(called["accounts"][1]["account_role"], "read");
     let deleted = place
         .run(&["account", "delete", "r-dev", "app", "--wait"])
         .fine();

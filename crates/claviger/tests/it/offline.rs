@@ -184,6 +184,41 @@ fn a_signed_request_is_printed_for_curl() {
         text.contains(r#"--data-raw '{"InstanceId":"redis-1"}'"#) && !text.contains("topsecret"),
         "{text}"
     );
-    let line = place.run_with(&["call", "huawei", "X"], &env).one_line(1);
-    assert!(line.contains("this version"), "{line}");
+    let args = [
+        "call",
+        "huawei",
+        "CreateAclAccount",
+        "project_id=p",
+        "instance_id=r-1",
+        "account_name=it's",
+        "--curl",
+        "--endpoint",
+        "https://dcs.cn-north-4.myhuaweicloud.com",
+    ];
+    let text = place.run_with(&args, &env).fine();
+    assert!(text.starts_with("curl --request POST"), "{text}");
+    assert!(
+        text.contains("SDK-HMAC-SHA256 Access=AKID, SignedHeaders=content-type;host;x-sdk-date")
+    );
+    assert!(
+        text.contains(r#" --data-raw '{"account_name":"it'\''s"}' "#),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("'https://dcs.cn-north-4.myhuaweicloud.com/v2/p/instances/r-1/accounts'\n")
+            && !text.contains("topsecret"),
+        "{text}"
+    );
+    for (wrong, told) in [
+        (&["X"][..], "there are ListAclAccounts"),
+        (&["ListAclAccounts", "project_id=p"], "needs instance_id"),
+        (
+            &["DeleteCenterTask", "project_id=p", "task_id=1", "limit=1"],
+            "no parameter limit",
+        ),
+    ] {
+        let args: Vec<_> = ["call", "huawei"].iter().chain(wrong).copied().collect();
+        let line = place.run_with(&args, &env).one_line(2);
+        assert!(line.contains(told), "{line}");
+    }
 }

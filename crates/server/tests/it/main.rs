@@ -10,6 +10,7 @@ mod bounds;
 mod client;
 mod cloud;
 mod harness;
+mod huawei;
 mod logs;
 mod memory;
 mod native;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::audit::AuditEntry;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{
     AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId,
@@ -30,6 +31,7 @@ struct State {
     keys: Vec<AccessKey>,
     audit: Vec<AuditEntry>,
     settings: BTreeMap<String, String>,
+    strikes: BTreeMap<String, Strikes>,
 }
 
 #[derive(Default)]
@@ -170,8 +172,9 @@ impl Store for Memory {
         Ok(Self::page(&fitting, query.page))
     }
 
-    async fn strikes(&self, _: &str) -> Result<Strikes, StoreError> {
-        Ok(Strikes::default())
+    async fn strikes(&self, scope: &str) -> Result<Strikes, StoreError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.strikes.get(scope).copied().unwrap_or_default())
     }
 
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {
@@ -240,11 +243,17 @@ impl State {
                 key.ok_or(StoreError::NotFound)?.revoked_at = Some(at);
             }
             Op::SetPolicy(id, policy) => self.instance(&id)?.policy = policy,
-            Op::Confirm(..)
-            | Op::Purge(_)
-            | Op::ForgetTask(_)
-            | Op::Strike(_)
-            | Op::ClearStrikes(_) => {}
+            // No test here lives until one is forgiven.
+            Op::Strike(strike) => {
+                let known = self.strikes.entry(strike.scope).or_default();
+                known.count += 1;
+                known.until =
+                    Timestamp::from_millis(strike.at.as_millis() + i64::from(strike.lock_s) * 1000);
+            }
+            Op::ClearStrikes(scope) => {
+                self.strikes.remove(&scope);
+            }
+            Op::Confirm(..) | Op::Purge(_) | Op::ForgetTask(_) => {}
         }
         Ok(())
     }
