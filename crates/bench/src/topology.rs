@@ -214,10 +214,13 @@ impl Group {
 }
 
 impl Group {
-    /// Waits until two of the nodes follow the third: otherwise there is none to promote.
+    /// Waits until two of the nodes follow the third, and every Sentinel has ended the failover:
+    /// otherwise the next one may get stuck.
     fn settle(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while self.nodes.iter().filter(|node| linked(node)).count() < 2 {
+        while !(self.sentinels.are_calm()
+            && self.nodes.iter().filter(|node| linked(node)).count() == 2)
+        {
             if begun.elapsed() > PATIENCE {
                 bail!("a replica is not linked");
             }

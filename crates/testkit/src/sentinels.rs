@@ -89,6 +89,15 @@ impl Sentinels {
         })
     }
 
+    /// Each finds the primary well, and is not in the middle of a failover.
+    pub fn are_calm(&self) -> bool {
+        let calm = |sentinel: &Server| {
+            let answer = sentinel.ask(&["SENTINEL", "MASTER", MASTER]);
+            answer.is_ok_and(|answer| field(&answer, "flags").as_deref() == Some("master"))
+        };
+        self.each.iter().all(calm)
+    }
+
     /// Has them switch over, trying until they can.
     ///
     /// # Errors
@@ -109,14 +118,21 @@ impl Sentinels {
 /// so a protected one is taken to know them.
 fn knows(sentinel: &Server, others: usize, replicas: usize) -> bool {
     let answer = match sentinel.ask(&["SENTINEL", "MASTER", MASTER]) {
-        Ok(redis::Value::Array(words)) => words,
-        Ok(_) => return false,
+        Ok(answer) => answer,
         Err(error) => return error.to_string().starts_with("NOAUTH"),
     };
-    let words: Vec<String> = answer.iter().map(text).collect();
-    let field = |name: &str| {
-        let at = words.iter().step_by(2).position(|word| word == name)?;
-        words.get(2 * at + 1)?.parse::<usize>().ok()
+    let count = |name| field(&answer, name).and_then(|count| count.parse().ok());
+    count("num-other-sentinels") == Some(others) && count("num-slaves") == Some(replicas)
+}
+
+/// A field of a list of names and values in turn.
+fn field(answer: &redis::Value, name: &str) -> Option<String> {
+    let redis::Value::Array(words) = answer else {
+        return None;
     };
-    field("num-other-sentinels") == Some(others) && field("num-slaves") == Some(replicas)
+    let at = words
+        .iter()
+        .step_by(2)
+        .position(|word| text(word) == name)?;
+    words.get(2 * at + 1).map(text)
 }
