@@ -1,7 +1,8 @@
-"""The main job, shown: accounts made with Alibaba Cloud's own SDK log in on real Redis servers.
+"""The main job, shown: accounts made with the clouds' own SDKs log in on real Redis servers.
 
-Starts a primary and its replica, claviger over them, and walks the accounts through their life
-with `alibabacloud_r_kvstore20150101`. Every line that claims something was tried on the servers
+Starts a primary and its replica, claviger over them, walks the accounts through their life with
+`alibabacloud_r_kvstore20150101`, and then shows the same accounts to all four clouds, each
+through its own SDK. Every line that claims something was tried on the servers
 with the account's own password. The exit code is 0 if all of it came out as promised.
 """
 
@@ -17,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "conformance"))
 from alibabacloud_r_kvstore20150101 import models  # noqa: E402
 from alibabacloud_r_kvstore20150101.client import Client  # noqa: E402
 from alibabacloud_tea_openapi.utils_models import Config  # noqa: E402
+from harness.clients import Unavailable  # noqa: E402
+from harness.clouds import CLOUDS, aliyun  # noqa: E402
 from harness.nodes import Fleet, engines  # noqa: E402
 from harness.report import eventually  # noqa: E402
 from harness.resp import RespError, login, verdict  # noqa: E402
@@ -143,6 +146,50 @@ class Demo:
         if not eventually(lambda: self.service.status(INSTANCE)["in_sync"]):
             self.broken.append("claviger status does not say in_sync")
 
+    def four_clouds(self, directory):
+        """One account made by each cloud's SDK, seen by all, ended by another one."""
+        self.title("6. Four clouds on the same servers, each with its own SDK")
+        adapters = []
+        for name, cloud in (("aliyun", aliyun), *CLOUDS.items()):
+            try:
+                adapters.append(cloud.Adapter(self.service, INSTANCE, directory / f"{name}.log"))
+            except Unavailable as reason:
+                self.say(f"    SKIPPED {name}: {reason}")
+        try:
+            self.seen_by_all(adapters)
+        finally:
+            for adapter in adapters:
+                adapter.close()
+
+    def seen_by_all(self, adapters):
+        names = [f"by_{adapter.cloud}" for adapter in adapters]
+        for adapter, name in zip(adapters, names):
+            adapter.create(name, "Four-clouds-1", "read")
+
+        def told(adapter):
+            rows = adapter.rows()
+            return [rows[n]["role"] if rows.get(n, {}).get("ready") else "-" for n in names]
+
+        self.say(f"    {'as told by':<12} " + " ".join(f"{name:<14}" for name in names).rstrip())
+        for adapter in adapters:
+            eventually(lambda a=adapter: "-" not in told(a))
+            row = told(adapter)
+            self.say(f"    {adapter.cloud:<12} " + " ".join(f"{r:<14}" for r in row).rstrip())
+            if row != ["read"] * len(names):
+                self.broken.append(f"{adapter.cloud} tells {row}")
+        for node in self.fleet.nodes:
+            logged_in = [len(self.verdicts(node, name, "Four-clouds-1")) > 1 for name in names]
+            self.say(f"    on the {node.role:<8} {sum(logged_in)} of {len(names)} log in")
+            if not all(logged_in):
+                self.broken.append(f"not all log in on the {node.role}: {logged_in}")
+        for n, name in enumerate(names):
+            other = adapters[(n + 1) % len(adapters)]
+            other.delete(name)
+            self.say(f"    {name} is deleted by {other.cloud}'s SDK")
+        gone = lambda: not any(set(names) & node.users() for node in self.fleet.nodes)  # noqa: E731
+        if not eventually(gone):
+            self.broken.append("not all of them are gone from the servers")
+
     def duplicate(self, password):
         try:
             self.sdk.create_account(models.CreateAccountRequest(
@@ -175,6 +222,7 @@ def main():
                       f"instance {INSTANCE}.")
                 demo = Demo(fleet, service)
                 demo.run()
+                demo.four_clouds(directory)
             finally:
                 service.stop()
     finally:

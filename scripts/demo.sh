@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the vendor's Python SDK beside the conformance run's and starts the demo with it.
+# Installs Alibaba Cloud's Python SDK beside the conformance run's and starts the demo with it;
+# the demo installs the other clouds' SDKs by itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(PYTHONDONTWRITEBYTECODE=1 python3 conformance/install.py current)
