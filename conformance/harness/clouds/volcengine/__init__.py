@@ -4,8 +4,9 @@ from ...service import Keyed
 from . import together, tokens, wire
 from .clients import all_clients
 from .lifecycle import Lifecycle as walk
+from .matrix import Adapter
 
-__all__ = ["ENGINE_CLIENT", "TLS_CLIENTS", "all_clients", "suites", "walk"]
+__all__ = ["Adapter", "ENGINE_CLIENT", "TLS_CLIENTS", "all_clients", "suites", "walk"]
 
 # Over TLS with a private authority, and on every further server.
 TLS_CLIENTS = ("volcengine-python", "volcengine-old", "volcengine-sdk-core")
