@@ -112,6 +112,14 @@ impl Board {
             .is_some_and(|seat| !seat.nodes.is_empty())
     }
 
+    /// Its nodes that answer.
+    pub(crate) fn reachable(&self, id: &InstanceId) -> Vec<NodeAddress> {
+        let seats = self.lock();
+        let nodes = seats.get(id).into_iter().flat_map(|seat| &seat.nodes);
+        let nodes = nodes.filter(|node| node.reachable);
+        nodes.map(|node| node.address.clone()).collect()
+    }
+
     /// Forgets it.
     pub(crate) fn remove(&self, id: &InstanceId) {
         self.lock().remove(id);

@@ -65,6 +65,8 @@ impl Crew {
             ));
         }
         let clean = complete && self.members.iter().all(|member| member.issues.is_empty());
+        let mut issues = self.members.iter().flat_map(|member| &member.issues);
+        let done = complete && issues.all(|issue| issue.held);
         let observed = self.observation(held, sweep || !clean);
         if let Some(observed) = &observed {
             ops.push(Op::Observe(observed.clone()));
@@ -85,7 +87,7 @@ impl Crew {
                 }
             }
         }
-        if clean {
+        if done {
             self.seen = desired.revision;
         }
         clean

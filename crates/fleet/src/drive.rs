@@ -13,6 +13,7 @@ use crate::sweep::{self, Suspects};
 use claviger_core::account::Life;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,11 +25,13 @@ const USERS_AT_ONCE: usize = 16;
 struct Job<'a> {
     want: &'a Wanted,
     rule: Arc<Rule>,
-    digest: String,
+    digests: BTreeSet<String>,
     print: u64,
     claim: Claim,
     /// It was confirmed before, so a difference is someone's doing.
     was_confirmed: bool,
+    /// By this very process, so it is no restart's doing, and it is left as it is.
+    left: Option<Revision>,
     look: Option<Look>,
     action: Action,
 }
@@ -37,11 +40,21 @@ impl Job<'_> {
     fn target<'s>(&'s self, member: &Member) -> Target<'s> {
         Target {
             name: self.want.name.as_str(),
-            digest: &self.digest,
+            on: self.want.on,
+            digests: &self.digests,
             rules: member.rendering(self.rule.key),
             gone: self.want.life == Life::Deleting,
             claim: self.claim,
         }
+    }
+
+    /// What follows SETUSER: the user as a whole, in one command.
+    fn words(&self) -> Vec<String> {
+        let on = if self.want.on { "on" } else { "off" };
+        let start = [self.want.name.as_str(), "reset", on].map(str::to_owned);
+        let digests = self.digests.iter().map(|digest| format!("#{digest}"));
+        let rules = self.rule.tokens.iter().cloned();
+        start.into_iter().chain(digests).chain(rules).collect()
     }
 
     fn issue(&self, standing: Standing, reason: String) -> Issue {
@@ -56,6 +69,7 @@ impl Job<'_> {
             },
             standing,
             reason,
+            held: false,
         }
     }
 }
@@ -155,19 +169,21 @@ fn jobs<'a>(
         .as_ref()
         .map_or(Revision::ZERO, |r| r.confirmed);
     let before = before.max(member.confirmed);
+    let open: HashSet<u64> = member.issues.iter().map(|issue| issue.key).collect();
     let mut jobs = Vec::new();
     for want in &desired.wants {
         let rule = context
             .rules
             .rule(want.rights, &desired.roles, engine, &context.salt);
+        let digests: BTreeSet<String> = want.digests.iter().map(|d| d.expose_hex()).collect();
         let print = match want.life {
-            Life::Live => print(want, &rule, context),
+            Life::Live => print(want, &digests, &rule, context),
             Life::Deleting => GONE,
         };
         let mark = member.marks.get(want.key).copied();
         let same = mark.is_some_and(|mark| mark.id == want.id_key);
         let right = same && mark.is_some_and(|mark| mark.print == print);
-        if right && !suspects.names.contains(&want.key) {
+        if right && !open.contains(&want.key) && !suspects.names.contains(&want.key) {
             continue;
         }
         // A user that was seen to be gone says nothing of one that is there now.
@@ -175,8 +191,12 @@ fn jobs<'a>(
         let confirmed_here = held.is_some_and(|mark| mark.id == want.id_key)
             || want.confirmed > Revision::ZERO
             || before >= want.created_revision;
+        let same_process = right || (mark.is_none() && member.was_stored_at(want.revision));
+        // An end is no one's to undo.
+        let live = want.life == Life::Live;
+        let left = live && same_process && desired.only_reports();
         jobs.push(Job {
-            digest: want.digest.expose_hex(),
+            digests,
             print,
             claim: Claim {
                 ours: held.is_some() || confirmed_here || want.replaces,
@@ -184,6 +204,7 @@ fn jobs<'a>(
                 end_sessions: (want.replaces || held.is_some()) && !confirmed_here,
             },
             was_confirmed: right || (mark.is_none() && before >= want.revision),
+            left: left.then(|| desired.revision.next()),
             // Known to be ours and known to be out of date: no need to look first.
             look: (held.is_some() && !right).then_some(Look::Skipped),
             action: Action::Nothing,
@@ -194,9 +215,9 @@ fn jobs<'a>(
     jobs
 }
 
-fn print(want: &Wanted, rule: &Rule, context: &Context) -> u64 {
+fn print(want: &Wanted, digests: &BTreeSet<String>, rule: &Rule, context: &Context) -> u64 {
     let mut hasher = context.salt.build_hasher();
-    want.digest.expose_bytes().hash(&mut hasher);
+    (want.on, digests).hash(&mut hasher);
     rule.key.hash(&mut hasher);
     hasher.finish().max(FIRST_PRINT)
 }
@@ -264,6 +285,17 @@ fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Susp
         Action::Refuse(reason) => job.issue(Standing::Failed, reason.to_owned()),
         Action::Set | Action::Replace | Action::Remove => {
             member.foreign.remove(&job.want.key);
+            if let Some(revision) = job.left.filter(|_| look != Look::Skipped) {
+                job.action = Action::Nothing;
+                let reason = format!("{name} {differs} on {}", member.address);
+                let issue = Issue {
+                    held: true,
+                    revision,
+                    ..job.issue(Standing::Drifted, reason)
+                };
+                member.settle(job.want.key, Some(issue));
+                return false;
+            }
             if job.was_confirmed && look != Look::Skipped {
                 tracing::warn!(
                     node = %member.address, user = name, "user {name} {differs}; putting it right"
@@ -318,12 +350,7 @@ async fn act(
             match step {
                 Step::Kill => batch.add("CLIENT KILL", ["USER", name]),
                 Step::Delete => batch.add("ACL DELUSER", [name]),
-                Step::Set => {
-                    let digest = format!("#{}", job.digest);
-                    let start = [name, "reset", "on", digest.as_str()];
-                    let rules = job.rule.tokens.iter().map(String::as_str);
-                    batch.add("ACL SETUSER", start.into_iter().chain(rules))
-                }
+                Step::Set => batch.add("ACL SETUSER", job.words()),
             };
         }
         add_get(&mut batch, name);

@@ -1,5 +1,6 @@
 //! The fleet: one driver for each instance, found through the store, woken from outside.
 
+use crate::ask;
 use crate::board::Board;
 use crate::check;
 use crate::config::FleetConfig;
@@ -214,8 +215,12 @@ impl ports::Fleet for Fleet {
         Ok(Some(self.0.context.board.sight(&held, &records)))
     }
 
-    async fn acl_words(&self, _: &InstanceId, _: Option<&str>) -> Result<Vec<String>, Refusal> {
-        Err(Refusal::Unavailable)
+    async fn acl_words(
+        &self,
+        id: &InstanceId,
+        category: Option<&str>,
+    ) -> Result<Vec<String>, Refusal> {
+        ask::acl_words(id, category, &self.0.context).await
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

@@ -443,15 +443,20 @@ async fn attempt(
         }
     }
     batch.word("PING");
+    let mut useless = false;
     for reply in link.run(&batch).await? {
         match reply {
             Ok(_) => {}
             // AUTH to a default user that takes no password, or with a user name below 6.0.
-            Err(NodeError::Said { command, .. }) if command == "AUTH" => return Err(refused()),
+            Err(NodeError::Said { command, .. }) if command == "AUTH" => useless = true,
             // The login is fine; the least login may lack PING, a replica may be out of touch.
             Err(NodeError::Denied { .. } | NodeError::PrimaryDown | NodeError::Loading) => {}
             Err(error) => return Err(error),
         }
+    }
+    // Whoever meant the default user and is let in without a password is that user.
+    if useless && user.is_some() {
+        return Err(refused());
     }
     Ok(())
 }

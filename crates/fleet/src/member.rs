@@ -33,6 +33,8 @@ pub(crate) struct Issue {
     pub(crate) revision: Revision,
     pub(crate) standing: Standing,
     pub(crate) reason: String,
+    /// It is left so, as the instance's policy wants it.
+    pub(crate) held: bool,
 }
 
 /// The writing of a node's own file.
@@ -237,6 +239,15 @@ impl Member {
         self.renderings
             .iter()
             .find_map(|(held, text)| (*held == rule).then_some(*text))
+    }
+
+    /// This very process of the server had confirmed everything up to there before this life of
+    /// the service.
+    pub(crate) fn was_stored_at(&self, revision: Revision) -> bool {
+        let now = self.facts.as_ref().map(|facts| facts.run_id.as_str());
+        self.stored.as_ref().is_some_and(|record| {
+            record.confirmed >= revision && now == Some(record.run_id.as_str())
+        })
     }
 
     /// Replaces what was said of this user.

@@ -5,9 +5,11 @@
     reason = "a test that cannot go on should stop where it stands"
 )]
 
+mod accounts;
 mod cluster;
 mod common;
 mod default_account;
+mod default_free;
 mod drift;
 mod life_cycle;
 mod matrix;
