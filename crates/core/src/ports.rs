@@ -183,6 +183,9 @@ pub enum Op {
     Purge(Timestamp),
 }
 
+/// Accounts of one answer of [`Store::expiring`]; the rest is found at the next asking.
+pub const EXPIRING_MAX: usize = 1_000;
+
 /// Durable state. Every write is durable when its call returns, but for operations that only
 /// record what was seen of the nodes ([`Op::Confirm`], [`Op::Observe`], [`Op::Purge`]) in a call
 /// without an audit row: a power failure may undo those, and looking finds them again.
@@ -207,6 +210,13 @@ pub trait Store: Send + Sync {
 
     /// The identities of all instances, for the driver's start.
     async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// Live, enabled accounts of running instances whose end has come by `until`, the earliest
+    /// first, at most [`EXPIRING_MAX`]. Reads no secret.
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError>;
 
     /// The nodes of an instance as last seen.
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError>;

@@ -179,9 +179,7 @@ pub(crate) async fn advance(
     let missing = missing.map(|member| member.address.to_string());
     let missing = match &turn.wanted.password {
         // A Sentinel that sends a password where none is wanted is let in all the same.
-        Some(password)
-            if missing.is_none() && !turn.wanted.confirmed && !turn.wanted.free =>
-        {
+        Some(password) if missing.is_none() && !turn.wanted.confirmed && !turn.wanted.free => {
             watchers.tell(members, password, turn.print).await
         }
         _ => missing,

@@ -7,7 +7,9 @@
 pub mod access_keys;
 pub mod cloud;
 pub mod execute;
+pub mod expiry;
 mod idempotency;
+pub mod instance_set;
 pub mod instances;
 mod keyring;
 mod lockout;

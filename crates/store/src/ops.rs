@@ -157,7 +157,8 @@ fn set_roles(desk: &Desk, id: &InstanceId, roles: &RolePolicy) -> Result<(), Fau
     desk.connection
         .prepare_cached(
             "UPDATE account SET revision = ?2
-             WHERE instance = ?1 AND (kind = 'custom' OR sealed_password IS NOT NULL)",
+             WHERE instance = ?1
+                 AND (kind = 'custom' OR sealed_password IS NOT NULL OR password_free)",
         )?
         .execute((id.as_str(), number(revision)))?;
     Ok(())

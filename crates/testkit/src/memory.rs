@@ -444,6 +444,23 @@ impl Store for MemoryStore {
         Ok(self.open()?.instances.keys().cloned().collect())
     }
 
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
+        let state = self.open()?;
+        let due = |account: &&Account| {
+            let ended = account.expires_at.is_some_and(|end| end <= until);
+            ended && account.enabled && account.life == Life::Live
+        };
+        let mut found = Vec::new();
+        for (id, held) in &state.instances {
+            let names = held.accounts.iter().filter(due).map(|a| a.name.clone());
+            found.extend(names.map(|name| (id.clone(), name)));
+        }
+        Ok(found)
+    }
+
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {
         Ok(self.open()?.nodes.get(id).cloned().unwrap_or_default())
     }

@@ -5,6 +5,7 @@ mod audit;
 mod call;
 mod info;
 mod instance;
+mod instance_set;
 mod key;
 mod login_rules;
 mod status;

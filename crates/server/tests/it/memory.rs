@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::audit::AuditEntry;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{
     AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId,
@@ -146,6 +147,23 @@ impl Store for Memory {
 
     async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError> {
         Ok(self.state.lock().unwrap().held.keys().cloned().collect())
+    }
+
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
+        let state = self.state.lock().unwrap();
+        let due = |account: &&Account| {
+            let ended = account.expires_at.is_some_and(|end| end <= until);
+            ended && account.enabled && account.life == Life::Live
+        };
+        let mut found = Vec::new();
+        for (id, held) in &state.held {
+            let names = held.accounts.iter().filter(due).map(|a| a.name.clone());
+            found.extend(names.map(|name| (id.clone(), name)));
+        }
+        Ok(found)
     }
 
     async fn nodes(&self, _: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {

@@ -111,6 +111,102 @@ async fn instances() {
 }
 
 #[tokio::test]
+async fn settings_of_an_instance() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let doc = document(&server).await;
+    let ask = async |name, route, body| call(&server, &doc, name, route, body).await;
+    let set = async |body| ask("instance.set", ("PATCH", "/instances/r-1"), body).await;
+    let (status, view) = set(json!({
+        "custom_roles": {"reporting": ["+@read", "-keys"], "other": ["+get"]},
+        "drift": "report", "sessions": {"kill-after": 30}, "replica_reads": true,
+        "password_policy": {"enabled": true, "letters_min": 2, "digits_min": 2,
+            "specials_min": 1, "length_min": 10},
+    }))
+    .await;
+    assert_eq!(status, 200, "{view}");
+    assert_eq!(view["roles"]["custom"].as_array().unwrap().len(), 2);
+    assert_eq!(view["policy"]["drift"], "report");
+    assert_eq!(view["policy"]["sessions"], json!({"kill-after": 30}));
+    assert_eq!(view["policy"]["passwords"]["length_min"], 10);
+
+    let accounts = "/instances/r-1/accounts";
+    let one = "/instances/r-1/accounts/app";
+    let new = json!({"name": "app", "password": "too-short1", "privilege": "reporting"});
+    let (status, refused) = ask("account.create", ("POST", accounts), new).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (400, &json!("PasswordInvalid"))
+    );
+    let end = now().as_millis() + 60_000;
+    let new = json!({"name": "app", "password": "long-enough-22", "privilege": "reporting",
+        "expires_at": end});
+    let (status, made) = ask("account.create", ("POST", accounts), new).await;
+    assert_eq!((status, &made["account"]["expires_at"]), (202, &json!(end)));
+    // A role ends when no account has it any more.
+    let (status, refused) = set(json!({"custom_roles": {"reporting": null}})).await;
+    assert_eq!(status, 400);
+    let told = refused["error"]["message"].as_str().unwrap();
+    assert_eq!(told, "the account app has the role reporting");
+    let (status, view) = set(json!({"custom_roles": {"other": null}})).await;
+    assert_eq!(
+        (status, &view["roles"]["custom"][0]["name"]),
+        (200, &json!("reporting"))
+    );
+
+    let modify = async |body| ask("account.modify", ("PATCH", one), body).await;
+    let (_, off) = modify(json!({"enabled": false, "expires_at": null})).await;
+    assert_eq!(off["account"]["enabled"], false);
+    assert_eq!(off["account"]["expires_at"], Value::Null);
+    server.store.confirm_all();
+    let (_, shown) = ask("account.show", ("GET", one), Value::Null).await;
+    assert_eq!(shown["status"], "disabled");
+    let (_, on) = modify(json!({"enabled": true})).await;
+    assert_eq!(on["account"]["enabled"], true);
+    for (bad, code) in [
+        (json!({"expires_at": 1}), "Invalid"),
+        (json!({"password_free": true}), "PasswordFreeCustom"),
+        (json!({"privilege": "other"}), "PrivilegeInvalid"),
+    ] {
+        let (status, refused) = modify(bad.clone()).await;
+        assert_eq!(
+            (status, &refused["error"]["code"]),
+            (400, &json!(code)),
+            "{bad}"
+        );
+    }
+    let default = ("PATCH", "/instances/r-1/accounts/default");
+    let (status, refused) = ask("account.modify", default, json!({"enabled": false})).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (409, &json!("DefaultProtected"))
+    );
+    // Its policy of passwords forbids to have none.
+    let (status, refused) = ask("account.modify", default, json!({"password_free": true})).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (409, &json!("PasswordFreeDenied"))
+    );
+    for bad in [
+        json!({"custom_roles": {"1bad": ["+get"]}}),
+        json!({"custom_roles": {"read-only": ["+get"]}}),
+        json!({"custom_roles": {"evil": ["nopass"]}}),
+        json!({"custom_roles": {"evil": []}}),
+        json!({"custom_roles": {"unknown": null}}),
+        json!({"sessions": {"kill-after": 0}}),
+        json!({"sessions": {"kill-after": 86_401}}),
+        json!({"sessions": "end"}),
+        json!({"drift": "ignore"}),
+        json!({"password_policy": {"enabled": true, "letters_min": 2, "digits_min": 2,
+            "specials_min": 1, "length_min": 7}}),
+        json!({"password_policy": {"enabled": true}}),
+    ] {
+        let (status, _) = set(bad.clone()).await;
+        assert_eq!(status, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn accounts_and_tasks() {
     let server = start().await;
     server.with_instance("r-1").await;
