@@ -23,7 +23,7 @@ struct NodeSeat {
     driven: Revision,
     /// What keeps the node from being driven at all.
     error: Option<String>,
-    /// What is wrong beside that: its own file cannot be written.
+    /// What is wrong beside that: its own file cannot be written, sessions cannot be ended.
     warning: Option<String>,
     issues: Vec<(AccountName, Standing, String)>,
 }
@@ -55,7 +55,11 @@ fn seat_of(member: &Member) -> NodeSeat {
         confirmed: member.confirmed,
         driven: member.driven,
         error: member.error.as_ref().map(ToString::to_string),
-        warning: member.saving.error.clone(),
+        warning: member
+            .saving
+            .error
+            .clone()
+            .or_else(|| member.notice.clone()),
         issues: member
             .issues
             .iter()

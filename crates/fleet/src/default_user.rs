@@ -22,9 +22,11 @@ use crate::plan::{Look, Seen};
 use crate::reply;
 use crate::scratch;
 use crate::sentinel_login::Watchers;
+use crate::sessions::{self, Whose};
 use crate::stats::count;
 use claviger_core::ids::Revision;
 use claviger_core::node::NodeRole;
+use claviger_core::policy::SessionPolicy;
 use claviger_core::secret::Secret;
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -40,6 +42,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) replicated: bool,
     /// What someone changed is left as it is.
     only_reports: bool,
+    sessions: SessionPolicy,
     /// For an issue that says nothing against what was confirmed.
     next_revision: Revision,
 }
@@ -58,10 +61,11 @@ impl<'a> Turn<'a> {
         Self {
             wanted,
             digests,
-            key: context.salt.hash_one(DEFAULT_USER),
+            key: wanted.key,
             print: print.max(FIRST_PRINT),
             replicated,
             only_reports: desired.only_reports(),
+            sessions: desired.policy.sessions,
             next_revision: desired.revision.next(),
         }
     }
@@ -112,6 +116,24 @@ impl<'a> Turn<'a> {
         }
         tokens.extend(self.tokens());
         tokens
+    }
+
+    /// Notes that sessions with the former password are to end, where the node is not known to
+    /// have had the new one.
+    fn end_sessions(&self, member: &mut Member) {
+        let known = member.confirmed.max(member.stored_revision()) >= self.wanted.revision;
+        let mark = member.marks.get(self.key);
+        let right = mark.is_some_and(|mark| mark.print == self.print);
+        if self.wanted.free || self.wanted.confirmed || known || right {
+            return;
+        }
+        let whose = Whose {
+            account: &self.wanted.account,
+            user: DEFAULT_USER,
+            key: self.key,
+            off: false,
+        };
+        sessions::note(member, whose, self.sessions);
     }
 
     /// Someone changed it there, and it is left so.
@@ -282,6 +304,7 @@ async fn prepare(
     member.default_staged = Some(turn.print);
     if right {
         clear_requirepass(member, link, turn).await?;
+        turn.end_sessions(member);
         turn.confirm(member);
     } else if !was_confirmed {
         member.settle(turn.key, None);
@@ -357,6 +380,7 @@ async fn finish(
     match scratch::seen(next(), member, context)? {
         Look::Present(seen) if turn.holds(&seen) => {
             clear_requirepass(member, link, turn).await?;
+            turn.end_sessions(member);
             member.default_line = 0;
             turn.confirm(member);
         }

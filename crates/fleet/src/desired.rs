@@ -2,6 +2,7 @@
 
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::acl::rule_tokens;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::{AclLevel, Engine};
 use claviger_core::ids::{AccountId, AccountName, Revision};
 use claviger_core::instance::{Held, RolePolicy};
@@ -50,12 +51,15 @@ pub(crate) struct Wanted {
     pub(crate) created_revision: Revision,
     pub(crate) revision: Revision,
     pub(crate) confirmed: Revision,
+    pub(crate) password_set_at: Option<Timestamp>,
 }
 
 /// The default account, when how it logs in is ours to set.
 #[derive(Clone, Debug)]
 pub(crate) struct DefaultWanted {
     pub(crate) account: AccountName,
+    /// Short form of the user's name.
+    pub(crate) key: u64,
     /// Connections need no password.
     pub(crate) free: bool,
     /// Else these, each of which will do.
@@ -65,6 +69,7 @@ pub(crate) struct DefaultWanted {
     pub(crate) revision: Revision,
     /// Every node has confirmed it at this revision before.
     pub(crate) confirmed: bool,
+    pub(crate) password_set_at: Option<Timestamp>,
 }
 
 /// An account as far as confirming goes.
@@ -118,7 +123,7 @@ impl Desired {
                 unmanaged: !account.is_managed(),
             });
             if account.kind == AccountKind::Default && account.is_managed() {
-                desired.default = Some(DefaultWanted::of(held, account));
+                desired.default = Some(DefaultWanted::of(held, account, salt));
             }
             desired.wants.extend(Wanted::of(held, account, salt));
         }
@@ -139,7 +144,7 @@ impl Desired {
 }
 
 impl DefaultWanted {
-    fn of(held: &Held, account: &Account) -> Self {
+    fn of(held: &Held, account: &Account, salt: &RandomState) -> Self {
         let digests = if account.password_free {
             Vec::new()
         } else {
@@ -147,11 +152,13 @@ impl DefaultWanted {
         };
         Self {
             account: account.name.clone(),
+            key: salt.hash_one(DEFAULT_USER),
             free: account.password_free,
             digests,
             password: held.instance.default_password.clone(),
             revision: account.revision,
             confirmed: account.is_confirmed(),
+            password_set_at: account.password_set_at,
         }
     }
 }
@@ -187,7 +194,13 @@ impl Wanted {
             created_revision: account.created_revision,
             revision: account.revision,
             confirmed: account.confirmed,
+            password_set_at: account.password_set_at,
         })
+    }
+
+    /// Every node has confirmed it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.life == Life::Live && self.confirmed >= self.revision
     }
 }
 

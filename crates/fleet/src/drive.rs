@@ -9,10 +9,12 @@ use crate::marks::{FIRST_PRINT, GONE, Mark, UNCERTAIN};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{self, Action, Claim, Look, Step, Target};
 use crate::scratch::{add_get, add_scratch, next, passable, seen, take_renderings};
+use crate::sessions::{self, Whose};
 use crate::sweep::{self, Suspects};
 use claviger_core::account::Life;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
+use claviger_core::policy::SessionPolicy;
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -32,6 +34,11 @@ struct Job<'a> {
     was_confirmed: bool,
     /// By this very process, so it is no restart's doing, and it is left as it is.
     left: Option<Revision>,
+    /// It was changed, and this node is not known to have the change: what its sessions lose by
+    /// it, they lose now.
+    changed: bool,
+    /// Its sessions are to end once it is confirmed.
+    ends: bool,
     look: Option<Look>,
     action: Action,
 }
@@ -85,6 +92,7 @@ pub(crate) async fn node(
     if *member.own_user != *desired.own_user {
         member.own_user = desired.own_user.as_str().into();
     }
+    sessions::recall(member, desired, context.clock.now());
     let result = if has_users(member) {
         with_users(member, desired, context, sweep, told).await
     } else {
@@ -139,13 +147,13 @@ async fn users(
         look(member, &link, jobs, context).await?;
         let mut drifted = 0;
         for job in jobs.iter_mut() {
-            drifted += u64::from(judge(member, job, &desired.own_user, suspects));
+            drifted += u64::from(judge(member, job, desired, suspects));
         }
         if drifted > 0 {
             told(member);
             context.stats.repairs.fetch_add(drifted, Ordering::Relaxed);
         }
-        act(member, &link, jobs, context).await?;
+        act(member, &link, jobs, desired, context).await?;
     }
     Ok(())
 }
@@ -164,11 +172,7 @@ fn jobs<'a>(
     let known = |key: u64| key == default || desired.wants.iter().any(|want| want.key == key);
     member.marks.retain(known);
     member.issues.retain(|issue| known(issue.key));
-    let before = member
-        .stored
-        .as_ref()
-        .map_or(Revision::ZERO, |r| r.confirmed);
-    let before = before.max(member.confirmed);
+    let before = member.stored_revision().max(member.confirmed);
     let open: HashSet<u64> = member.issues.iter().map(|issue| issue.key).collect();
     let mut jobs = Vec::new();
     for want in &desired.wants {
@@ -194,6 +198,12 @@ fn jobs<'a>(
         let same_process = right || (mark.is_none() && member.was_stored_at(want.revision));
         // An end is no one's to undo.
         let live = want.life == Life::Live;
+        let changed = live
+            && desired.policy.sessions != SessionPolicy::Keep
+            && want.revision > want.created_revision
+            && !want.is_settled()
+            && before < want.revision
+            && !right;
         let left = live && same_process && desired.only_reports();
         jobs.push(Job {
             digests,
@@ -205,8 +215,11 @@ fn jobs<'a>(
             },
             was_confirmed: right || (mark.is_none() && before >= want.revision),
             left: left.then(|| desired.revision.next()),
-            // Known to be ours and known to be out of date: no need to look first.
-            look: (held.is_some() && !right).then_some(Look::Skipped),
+            changed,
+            ends: false,
+            // Known to be ours and known to be out of date: no need to look first, unless to see
+            // what is lost.
+            look: (held.is_some() && !right && !changed).then_some(Look::Skipped),
             action: Action::Nothing,
             want,
             rule,
@@ -261,17 +274,25 @@ async fn look(
 }
 
 /// Decides on a user and notes what that says of the node; true if it was found changed.
-fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Suspects) -> bool {
+fn judge(member: &mut Member, job: &mut Job<'_>, desired: &Desired, suspects: &Suspects) -> bool {
+    let (own_user, policy) = (&desired.own_user, desired.policy.sessions);
     let look = job.look.take().unwrap_or(Look::Skipped);
     let target = job.target(member);
     let action = plan::decide(&target, &look, own_user);
     let differs = plan::difference(&target, &look);
+    job.ends = job.changed
+        && match &look {
+            // Maybe written by us, and not ended any more.
+            Look::Present(seen) if plan::holds(&target, seen) => true,
+            Look::Present(seen) => !job.was_confirmed && sessions::loses(seen, &target),
+            Look::Absent | Look::Skipped => false,
+        };
     job.action = action;
     let name = job.want.name.as_str();
     let issue = match action {
         Action::Nothing => {
             let line = suspects.lines.get(&job.want.key).copied().unwrap_or(0);
-            confirm(member, job, line);
+            confirm(member, job, line, policy);
             return false;
         }
         Action::Clash => {
@@ -315,7 +336,16 @@ fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Susp
     false
 }
 
-fn confirm(member: &mut Member, job: &Job<'_>, line: u64) {
+fn confirm(member: &mut Member, job: &Job<'_>, line: u64, policy: SessionPolicy) {
+    if job.ends {
+        let whose = Whose {
+            account: &job.want.account,
+            user: job.want.name.as_str(),
+            key: job.want.key,
+            off: !job.want.on,
+        };
+        sessions::note(member, whose, policy);
+    }
     member.settle(job.want.key, None);
     member.marks.put(Mark {
         name: job.want.key,
@@ -330,6 +360,7 @@ async fn act(
     member: &mut Member,
     link: &Link,
     jobs: &[Job<'_>],
+    desired: &Desired,
     context: &Context,
 ) -> Result<(), NodeError> {
     let todo: Vec<&Job<'_>> = jobs
@@ -371,13 +402,19 @@ async fn act(
             }
         }
         let look = seen(next(&mut replies), member, context)?;
-        read_back(member, job, &look, refusal);
+        read_back(member, job, &look, refusal, desired.policy.sessions);
     }
     Ok(())
 }
 
 /// Compares what the node now holds with what it should.
-fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<NodeError>) {
+fn read_back(
+    member: &mut Member,
+    job: &Job<'_>,
+    look: &Look,
+    refusal: Option<NodeError>,
+    policy: SessionPolicy,
+) {
     let target = job.target(member);
     let right = match look {
         Look::Present(seen) => !target.gone && plan::holds(&target, seen),
@@ -385,7 +422,7 @@ fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<No
         Look::Skipped => false,
     };
     if right {
-        confirm(member, job, 0);
+        confirm(member, job, 0, policy);
         return;
     }
     // Written again at the next pass, and rendered anew; what we have written stays ours.

@@ -39,6 +39,7 @@ mod roster;
 mod scratch;
 mod sentinel;
 mod sentinel_login;
+mod sessions;
 mod stats;
 mod sweep;
 mod tls;

@@ -5,6 +5,7 @@ use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::marks::Marks;
 use crate::observe::Facts;
+use crate::sessions::Ending;
 use crate::sweep::Suspects;
 use claviger_core::ids::{AccountName, NodeAddress, Revision};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
@@ -81,6 +82,12 @@ pub(crate) struct Member {
     pub(crate) driven: Revision,
     pub(crate) saved: Revision,
     pub(crate) saving: Saving,
+    /// Sessions that are to end.
+    pub(crate) endings: Vec<Ending>,
+    /// What was to end before this life of the service was looked for.
+    pub(crate) recalled: bool,
+    /// What is noteworthy and keeps nothing up.
+    pub(crate) notice: Option<String>,
     /// How many users it had at the last sweep.
     pub(crate) users: Option<usize>,
     /// ACL commands that the server had run, and that we had sent, when all was last compared.
@@ -137,6 +144,9 @@ impl Member {
             driven: Revision::ZERO,
             saved: Revision::ZERO,
             saving: Saving::default(),
+            endings: Vec::new(),
+            recalled: false,
+            notice: None,
             users: None,
             calls: None,
             cursor: 0,
@@ -248,6 +258,13 @@ impl Member {
         self.stored.as_ref().is_some_and(|record| {
             record.confirmed >= revision && now == Some(record.run_id.as_str())
         })
+    }
+
+    /// Up to where it had confirmed everything before this life of the service.
+    pub(crate) fn stored_revision(&self) -> Revision {
+        self.stored
+            .as_ref()
+            .map_or(Revision::ZERO, |record| record.confirmed)
     }
 
     /// Replaces what was said of this user.

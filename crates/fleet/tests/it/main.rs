@@ -15,5 +15,6 @@ mod life_cycle;
 mod matrix;
 mod rights;
 mod sentinel;
+mod sessions;
 mod tls;
 mod trouble;
