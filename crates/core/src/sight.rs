@@ -66,6 +66,60 @@ pub struct SentinelSight {
     pub error: Option<String>,
 }
 
+/// What would be changed on the nodes of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstancePlan {
+    /// Identity.
+    pub instance: InstanceId,
+    /// The newest accepted change.
+    pub revision: Revision,
+    /// Its nodes.
+    pub nodes: Vec<NodePlan>,
+}
+
+/// What would be changed on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlan {
+    /// `host:port`.
+    pub address: NodeAddress,
+    /// Why that cannot be told, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Users that are as they should be.
+    pub right: u64,
+    /// The others.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What would be done with a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// It would be made.
+    Create,
+    /// It would be written whole: passwords, rules, on or off.
+    Set,
+    /// It would be ended with its sessions and made anew.
+    Replace,
+    /// It would be ended with its sessions.
+    Remove,
+    /// It differs and would be left as it is.
+    Leave,
+}
+
+/// A user that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name on the node.
+    pub user: AccountName,
+    /// The account that it belongs to.
+    pub account: AccountName,
+    /// What would be done.
+    pub step: StepKind,
+    /// Why, in plain words.
+    pub reason: String,
+}
+
 /// How far an account has come on the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -164,6 +164,20 @@ impl<'a> Turn<'a> {
     }
 }
 
+/// How the default user differs from what is wanted, in plain words.
+pub(crate) fn difference(wanted: &DefaultWanted, seen: &Seen) -> Option<&'static str> {
+    let digests: BTreeSet<String> = wanted.digests.iter().map(|d| d.expose_hex()).collect();
+    match (wanted.free, seen) {
+        (_, seen) if !seen.on => Some("is switched off"),
+        (true, seen) if seen.nopass => None,
+        (true, _) => Some("wants a password"),
+        (false, seen) if seen.nopass => Some("takes any password"),
+        (false, seen) if !digests.is_subset(&seen.digests) => Some("has another password"),
+        (false, seen) if seen.digests != digests => Some("has further passwords"),
+        (false, _) => None,
+    }
+}
+
 /// Brings the default user as far as it can go in this pass.
 pub(crate) async fn advance(
     members: &mut [Member],

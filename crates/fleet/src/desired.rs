@@ -30,6 +30,13 @@ pub(crate) struct Rule {
     pub(crate) key: u64,
 }
 
+impl Rule {
+    pub(crate) fn made(tokens: Vec<String>, salt: &RandomState) -> Arc<Self> {
+        let key = salt.hash_one(&tokens);
+        Arc::new(Self { tokens, key })
+    }
+}
+
 /// A user that should be on every node, or on none.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -242,11 +249,7 @@ impl RuleBook {
             Rights::Of(privilege) => rule_tokens(privilege, policy, engine),
             Rights::Everything => everything(engine),
         };
-        let key_of_tokens = salt.hash_one(&tokens);
-        let rule = Arc::new(Rule {
-            tokens,
-            key: key_of_tokens,
-        });
+        let rule = Rule::made(tokens, salt);
         rules.insert(key, Arc::clone(&rule));
         rule
     }

@@ -8,14 +8,17 @@ use crate::context::Context;
 use crate::crew::{Crew, Handle};
 use crate::desired::RuleBook;
 use crate::keeper::jittered;
+use crate::preview;
 use crate::stats::{Counters, FleetStats};
+use crate::takeover;
 use async_trait::async_trait;
+use claviger_core::adopt::{FoundUsers, UsersAsk};
 use claviger_core::ids::{AccountName, InstanceId};
 use claviger_core::instance::Instance;
 use claviger_core::ports::{self, CheckReport, Clock, Store, StoreError};
 use claviger_core::query::InstanceQuery;
 use claviger_core::refusal::Refusal;
-use claviger_core::sight::InstanceSight;
+use claviger_core::sight::{InstancePlan, InstanceSight};
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -221,6 +224,14 @@ impl ports::Fleet for Fleet {
         category: Option<&str>,
     ) -> Result<Vec<String>, Refusal> {
         ask::acl_words(id, category, &self.0.context).await
+    }
+
+    async fn users(&self, id: &InstanceId, ask: &UsersAsk) -> Result<FoundUsers, Refusal> {
+        takeover::users(id, ask, &self.0.context).await
+    }
+
+    async fn plan(&self, id: &InstanceId) -> Result<InstancePlan, Refusal> {
+        preview::instance(id, &self.0.context).await
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

@@ -7,6 +7,7 @@ use crate::marks::Marks;
 use crate::observe::Facts;
 use crate::sessions::Ending;
 use crate::sweep::Suspects;
+use claviger_core::engine::AclLevel;
 use claviger_core::ids::{AccountName, NodeAddress, Revision};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use std::collections::BTreeSet;
@@ -169,6 +170,12 @@ impl Member {
     /// Connected, and known for what it is.
     pub(crate) fn is_ready(&self) -> bool {
         self.link.is_some() && self.looked
+    }
+
+    /// What its ACLs can express; the least, before it was seen.
+    pub(crate) fn level(&self) -> AclLevel {
+        let facts = self.facts.as_ref();
+        facts.map_or(AclLevel::None, |facts| facts.engine.acl_level())
     }
 
     pub(crate) fn role(&self) -> NodeRole {

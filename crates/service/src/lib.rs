@@ -5,6 +5,7 @@
 //! and [`access_keys`]. Both meet in [`execute`] and [`query`].
 
 pub mod access_keys;
+pub mod adopt;
 pub mod cloud;
 pub mod execute;
 pub mod expiry;

@@ -370,6 +370,17 @@ impl Store for MemoryStore {
                     let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
                     held.instance.policy = policy;
                 }
+                Op::Adopt(id, adoption) => {
+                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
+                    let after = adoption.after(&held.instance).ok_or(StoreError::Exists)?;
+                    let taken = |a: &Account| held.account(a.name.as_str()).is_some();
+                    if after.accounts.iter().any(taken) {
+                        return Err(StoreError::Exists);
+                    }
+                    held.instance.revision = after.revision;
+                    held.instance.roles = after.roles;
+                    held.accounts.extend(after.accounts);
+                }
                 Op::ForgetTask(id) => {
                     let gone = |task: &Task| task.id == id && task.state != TaskState::Running;
                     let at = state.tasks.iter().position(gone);

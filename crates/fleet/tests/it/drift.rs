@@ -315,7 +315,11 @@ async fn drift_that_is_only_reported_is_left_as_it_is() {
             assert!(!logs_in(&server, "bee", "first-Password1"));
             assert!(logs_in(&server, "default", "by-hand-Password"));
             let mut ape = Session::login(&server.address(), "ape", "first-Password1").unwrap();
-            assert!(ape.may(&["PUBLISH", "a", "1"]), "{round} on {}", binary.engine);
+            assert!(
+                ape.may(&["PUBLISH", "a", "1"]),
+                "{round} on {}",
+                binary.engine
+            );
             if round == 0 {
                 world.fleet.stop(std::time::Duration::from_secs(5)).await;
                 world = World::restarted(&world);

@@ -16,5 +16,6 @@ mod matrix;
 mod rights;
 mod sentinel;
 mod sessions;
+mod takeover;
 mod tls;
 mod trouble;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind, Life};
+use claviger_core::adopt::{FoundRights, FoundUser, FoundUsers, UsersAsk};
 use claviger_core::audit::AuditEntry;
 use claviger_core::clock::Timestamp;
 use claviger_core::engine::{Engine, Family};
@@ -11,6 +12,7 @@ use claviger_core::ids::{
 };
 use claviger_core::instance::{Held, Instance, InstanceState, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::password::PasswordDigest;
 use claviger_core::ports::{
     Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, SentinelCheck, Store, StoreError,
     Strikes,
@@ -18,7 +20,10 @@ use claviger_core::ports::{
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
-use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState};
+use claviger_core::sight::{
+    AccountSight, InstancePlan, InstanceSight, NodePlan, NodeSight, PlannedStep, SentinelSight,
+    StepKind, SyncState,
+};
 use claviger_core::task::{Task, TaskState};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -258,6 +263,17 @@ impl State {
                 key.ok_or(StoreError::NotFound)?.revoked_at = Some(at);
             }
             Op::SetPolicy(id, policy) => self.instance(&id)?.policy = policy,
+            Op::Adopt(id, adoption) => {
+                let held = self.held.get_mut(&id).ok_or(StoreError::NotFound)?;
+                let after = adoption.after(&held.instance).ok_or(StoreError::Exists)?;
+                let taken = |a: &Account| held.account(a.name.as_str()).is_some();
+                if after.accounts.iter().any(taken) {
+                    return Err(StoreError::Exists);
+                }
+                held.instance.revision = after.revision;
+                held.instance.roles = after.roles;
+                held.accounts.extend(after.accounts);
+            }
             Op::Confirm(..)
             | Op::Purge(_)
             | Op::ForgetTask(_)
@@ -354,6 +370,54 @@ impl Fleet for NoNodes {
 
     async fn acl_words(&self, _: &InstanceId, _: Option<&str>) -> Result<Vec<String>, Refusal> {
         Err(Refusal::Unavailable)
+    }
+
+    async fn users(&self, id: &InstanceId, ask: &UsersAsk) -> Result<FoundUsers, Refusal> {
+        if id.as_str().starts_with("none") {
+            return Err(Refusal::Unavailable);
+        }
+        let user = |name: &str, rights| FoundUser {
+            name: AccountName::from(name),
+            absent: false,
+            on: true,
+            nopass: false,
+            digests: vec![PasswordDigest::from_bytes([1; 32])],
+            rights,
+            differs: Vec::new(),
+        };
+        let rules = FoundRights::Rules(vec!["+get".into()]);
+        let mut torn = user("torn", FoundRights::Known(Privilege::ReadOnly));
+        torn.differs = vec![(NodeAddress::from("h:2"), "is missing".into())];
+        let users = [
+            user("one", rules.clone()),
+            user("two", rules),
+            user("odd", FoundRights::Beyond),
+            torn,
+        ];
+        let asked = |user: &FoundUser| ask.names.is_empty() || ask.names.contains(&user.name);
+        Ok(FoundUsers {
+            node: NodeAddress::from("h:1"),
+            users: users.into_iter().filter(asked).collect(),
+            away: Vec::new(),
+        })
+    }
+
+    async fn plan(&self, id: &InstanceId) -> Result<InstancePlan, Refusal> {
+        Ok(InstancePlan {
+            instance: id.clone(),
+            revision: Revision(1),
+            nodes: vec![NodePlan {
+                address: NodeAddress::from("h:1"),
+                error: Some("connection refused".into()),
+                right: 1,
+                steps: vec![PlannedStep {
+                    user: AccountName::from("app"),
+                    account: AccountName::from("app"),
+                    step: StepKind::Create,
+                    reason: "is missing".into(),
+                }],
+            }],
+        })
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

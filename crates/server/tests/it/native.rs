@@ -207,6 +207,71 @@ async fn settings_of_an_instance() {
 }
 
 #[tokio::test]
+async fn users_that_are_taken_over() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let doc = document(&server).await;
+    let ask = async |name, route, body| call(&server, &doc, name, route, body).await;
+    let adopt = async |body| ask("instance.adopt", ("POST", "/instances/r-1/adopt"), body).await;
+    let verdicts = |plan: &Value| -> Vec<String> {
+        let users = plan["users"].as_array().unwrap().iter();
+        users
+            .map(|user| format!("{} {}", user["name"], user["verdict"]).replace('"', ""))
+            .collect()
+    };
+    let (status, plan) = adopt(json!({"dry_run": true})).await;
+    assert_eq!(status, 200, "{plan}");
+    let all = ["one adopt", "two adopt", "odd refused", "torn conflict"];
+    assert_eq!(verdicts(&plan), all);
+    assert_eq!(
+        plan["roles"],
+        json!([{"name": "adopted-1", "rules": ["+get"]}])
+    );
+    let accounts = ("GET", "/instances/r-1/accounts");
+    let (_, none) = ask("account.list", accounts, Value::Null).await;
+    assert_eq!(none["total"], 1, "only told");
+    let (_, done) = adopt(json!({"users": ["one", "torn"], "from": "h:1"})).await;
+    assert_eq!(verdicts(&done), ["one adopt", "torn adopt"]);
+    let (_, one) = ask(
+        "account.show",
+        ("GET", "/instances/r-1/accounts/one"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(one["status"], "available");
+    assert_eq!(one["privilege"], "adopted-1");
+    let torn = ("GET", "/instances/r-1/accounts/torn");
+    let (_, torn) = ask("account.show", torn, Value::Null).await;
+    assert_eq!(torn["status"], "changing", "some node does not have it so");
+    let (_, again) = adopt(json!({})).await;
+    assert_eq!(
+        verdicts(&again),
+        ["one refused", "two adopt", "odd refused", "torn refused"]
+    );
+    let (_, view) = ask("instance.show", ("GET", "/instances/r-1"), Value::Null).await;
+    assert_eq!(view["roles"]["custom"].as_array().unwrap().len(), 1);
+    let (_, audit) = ask("audit.list", ("GET", "/audit"), Value::Null).await;
+    let detail = |row: &Value| row["detail"] == "users one, torn";
+    assert!(audit["rows"].as_array().unwrap().iter().any(detail));
+    for bad in [
+        json!({"users": [""]}),
+        json!({"users": ["a\n"]}),
+        json!({"user": ["a"]}),
+    ] {
+        let (status, _) = adopt(bad).await;
+        assert_eq!(status, 400);
+    }
+    let nowhere = ("POST", "/instances/r-9/adopt");
+    assert_eq!(ask("instance.adopt", nowhere, json!({})).await.0, 404);
+    let plan = ("GET", "/instances/r-1/plan");
+    let (status, plan) = ask("instance.plan", plan, Value::Null).await;
+    assert_eq!(
+        (status, &plan["nodes"][0]["steps"][0]["step"]),
+        (200, &json!("create"))
+    );
+}
+
+#[tokio::test]
 async fn accounts_and_tasks() {
     let server = start().await;
     server.with_instance("r-1").await;
