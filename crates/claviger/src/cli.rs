@@ -5,7 +5,9 @@ pub(crate) use crate::cli_more::{
     AccountModifyArgs, AccountSwitchArgs, AuditArgs, CallArgs, CloudArg, DoctorArgs, KeyCommand,
     KeyCreateArgs, PasswordArgs, StatusArgs, TaskCommand, TaskWaitArgs, WaitArgs,
 };
-pub(crate) use crate::cli_set::{AdministratorArg, DriftArg, End, InstanceSetArgs, RoleProfileArg};
+pub(crate) use crate::cli_set::{
+    AdministratorArg, DriftArg, End, InstanceAdoptArgs, InstanceSetArgs, PlanArgs, RoleProfileArg,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Account(AccountCommand),
     /// Show what is in sync on the nodes, what is pending, what drifted and why
     Status(StatusArgs),
+    /// Show what would be changed on each node of an instance now, and why, without changing it
+    Plan(PlanArgs),
     /// Manage the access keys of API callers
     #[command(subcommand)]
     Key(KeyCommand),
@@ -171,6 +175,8 @@ pub(crate) enum InstanceCommand {
     Check(InstanceArgs),
     /// Change its settings
     Set(Box<InstanceSetArgs>),
+    /// Make accounts of users that are on the nodes already, without changing them there
+    Adopt(InstanceAdoptArgs),
     /// Print the least login that claviger needs on a node, per engine version
     LoginRules(OutputArgs),
 }

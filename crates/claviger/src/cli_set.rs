@@ -106,6 +106,38 @@ pub(crate) struct InstanceSetArgs {
     pub(crate) client: ClientArgs,
 }
 
+/// `claviger instance adopt`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InstanceAdoptArgs {
+    /// The instance's identity
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// A user; repeat for more [default: all that are not accounts]
+    #[arg(long = "user", value_name = "NAME")]
+    pub(crate) users: Vec<String>,
+    /// The node that counts, host:port: others are made to hold what it holds [default: all nodes
+    /// must hold the same]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) from: Option<String>,
+    /// Only show what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
+/// `claviger plan`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// The instance's identity
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instance: String,
+    /// Connection.
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+}
+
 /// A role as it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RoleText {

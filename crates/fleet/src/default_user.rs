@@ -24,6 +24,7 @@ use crate::scratch;
 use crate::sentinel_login::Watchers;
 use crate::sessions::{self, Whose};
 use crate::stats::count;
+use claviger_core::clock::Timestamp;
 use claviger_core::ids::Revision;
 use claviger_core::node::NodeRole;
 use claviger_core::policy::SessionPolicy;
@@ -43,6 +44,8 @@ pub(crate) struct Turn<'a> {
     /// What someone changed is left as it is.
     only_reports: bool,
     sessions: SessionPolicy,
+    /// Now.
+    at: Timestamp,
     /// For an issue that says nothing against what was confirmed.
     next_revision: Revision,
 }
@@ -66,6 +69,7 @@ impl<'a> Turn<'a> {
             replicated,
             only_reports: desired.only_reports(),
             sessions: desired.policy.sessions,
+            at: context.clock.now(),
             next_revision: desired.revision.next(),
         }
     }
@@ -157,6 +161,8 @@ impl<'a> Turn<'a> {
             id: 0,
             print: self.print,
             line: std::mem::take(&mut member.default_line),
+            revision: self.wanted.revision,
+            at: self.at,
         });
         member.default_suspect = false;
         member.default_staged = Some(self.print);
@@ -190,6 +196,12 @@ pub(crate) async fn advance(
         return;
     };
     let turn = Turn::new(wanted, desired, members, context);
+    for member in members
+        .iter_mut()
+        .filter(|member| turn.is_confirmed(member))
+    {
+        member.marks.advance(turn.key, wanted.revision);
+    }
     let open = |member: &&mut Member| {
         member.is_ready() && member.error.is_none() && !turn.is_confirmed(member)
     };

@@ -12,6 +12,7 @@ use crate::scratch::{add_get, add_scratch, next, passable, seen, take_renderings
 use crate::sessions::{self, Whose};
 use crate::sweep::{self, Suspects};
 use claviger_core::account::Life;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
 use claviger_core::policy::SessionPolicy;
@@ -39,6 +40,8 @@ struct Job<'a> {
     changed: bool,
     /// Its sessions are to end once it is confirmed.
     ends: bool,
+    /// Now.
+    at: Timestamp,
     look: Option<Look>,
     action: Action,
 }
@@ -174,6 +177,7 @@ fn jobs<'a>(
     member.issues.retain(|issue| known(issue.key));
     let before = member.stored_revision().max(member.confirmed);
     let open: HashSet<u64> = member.issues.iter().map(|issue| issue.key).collect();
+    let at = context.clock.now();
     let mut jobs = Vec::new();
     for want in &desired.wants {
         let rule = context
@@ -188,6 +192,7 @@ fn jobs<'a>(
         let same = mark.is_some_and(|mark| mark.id == want.id_key);
         let right = same && mark.is_some_and(|mark| mark.print == print);
         if right && !open.contains(&want.key) && !suspects.names.contains(&want.key) {
+            member.marks.advance(want.key, want.revision);
             continue;
         }
         // A user that was seen to be gone says nothing of one that is there now.
@@ -217,6 +222,7 @@ fn jobs<'a>(
             left: left.then(|| desired.revision.next()),
             changed,
             ends: false,
+            at,
             // Known to be ours and known to be out of date: no need to look first, unless to see
             // what is lost.
             look: (held.is_some() && !right && !changed).then_some(Look::Skipped),
@@ -352,6 +358,8 @@ fn confirm(member: &mut Member, job: &Job<'_>, line: u64, policy: SessionPolicy)
         id: job.want.id_key,
         print: job.print,
         line,
+        revision: job.want.revision,
+        at: job.at,
     });
 }
 
@@ -433,6 +441,8 @@ fn read_back(
             id: job.want.id_key,
             print: UNCERTAIN,
             line: 0,
+            revision: Revision::ZERO,
+            at: job.at,
         });
     }
     let name = job.want.name.as_str();

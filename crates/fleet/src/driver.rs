@@ -215,7 +215,11 @@ impl ports::Fleet for Fleet {
         } else {
             self.0.context.store.nodes(id).await?
         };
-        Ok(Some(self.0.context.board.sight(&held, &records)))
+        Ok(Some(self.0.context.board.sight(
+            &held,
+            &records,
+            &self.0.context.salt,
+        )))
     }
 
     async fn acl_words(

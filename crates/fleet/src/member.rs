@@ -283,9 +283,15 @@ impl Member {
     /// Up to where everything is confirmed, given the newest revision.
     pub(crate) fn reckon(&mut self, newest: Revision) {
         let open = self.issues.iter().map(|issue| issue.revision.0).min();
+        let before = self.confirmed;
         self.confirmed = match open {
             Some(revision) => Revision(newest.0.min(revision.saturating_sub(1))),
             None => newest,
         };
+        // What changed nothing on the node changed nothing in its file.
+        let unwritten = self.saving.wanted || self.saving.running;
+        if !unwritten && before > Revision::ZERO && self.saved >= before {
+            self.saved = self.saved.max(self.confirmed);
+        }
     }
 }

@@ -46,6 +46,7 @@ pub(super) fn run(command: InstanceCommand, env: &dyn Env) -> Result<(), Failure
         InstanceCommand::Remove(args) => remove(&args, env),
         InstanceCommand::Check(args) => check(&args, env),
         InstanceCommand::Set(args) => super::instance_set::run(&args, env),
+        InstanceCommand::Adopt(args) => super::adopt::run(&args, env),
         InstanceCommand::LoginRules(args) => super::login_rules::run(Out::new(args.json)),
     }
 }

@@ -3,14 +3,17 @@
 
 use crate::common::{PATIENCE, World, logs_in, pair};
 use claviger_core::account::Account;
+use claviger_core::ids::Revision;
 use claviger_core::instance::{CustomRole, RolePolicy};
 use claviger_core::password::PasswordDigest;
 use claviger_core::ports::Fleet as _;
 use claviger_core::privilege::{Privilege, RoleName};
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
-use claviger_core::sight::SyncState;
-use claviger_testkit::{Keeps, Server, ServerOptions, Session, eventually, found_engines};
+use claviger_core::sight::{AccountProof, SyncState};
+use claviger_testkit::{
+    Keeps, Server, ServerOptions, Session, eventually, eventually_async, found_engines,
+};
 
 fn set(world: &World, name: &str, change: impl FnOnce(&mut Account)) {
     world.store.change_account(&world.id, name, change);
@@ -186,5 +189,42 @@ async fn the_words_of_the_servers_are_told() {
         }
         drop(primary);
         assert_eq!(words(None).await, Err(Refusal::Unavailable));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_back_is_told_node_by_node() {
+    for binary in found_engines() {
+        let (mut primary, _replica) = pair(binary, Keeps::Aclfile).await;
+        let world = World::over(&[&primary]);
+        world
+            .create("ape", "first-Password1", Privilege::ReadOnly)
+            .await;
+        let proven = async |revision| {
+            let proof = world.account("ape").await.proof;
+            let fits = |proof: &AccountProof| proof.saved && proof.revision == Revision(revision);
+            proof.len() == 2 && proof.iter().all(fits)
+        };
+        eventually_async("both nodes have it saved", PATIENCE, || proven(1)).await;
+        let first = world.account("ape").await.proof;
+        // What no node holds needs no new proof.
+        set(&world, "ape", |account| {
+            account.description = "an ape".into()
+        });
+        eventually_async("it is true of the next revision", PATIENCE, || proven(2)).await;
+        let second = world.account("ape").await.proof;
+        assert_eq!(second[0].read_back_at, first[0].read_back_at);
+        set(&world, "ape", |account| {
+            account.privilege = Privilege::ReadWrite
+        });
+        eventually_async("it is proven anew", PATIENCE, || proven(3)).await;
+        // Another process proves itself.
+        let run_id = world.sight().await.nodes[0].run_id.clone();
+        primary.restart().unwrap();
+        eventually_async("it is another process", PATIENCE, || async {
+            let sight = world.sight().await;
+            sight.in_sync && sight.nodes[0].run_id != run_id && proven(3).await
+        })
+        .await;
     }
 }

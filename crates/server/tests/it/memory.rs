@@ -21,7 +21,8 @@ use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::sight::{
-    AccountSight, InstancePlan, InstanceSight, NodePlan, NodeSight, PlannedStep, SentinelSight,
+    AccountProof, AccountSight, InstancePlan, InstanceSight, NodePlan, NodeSight, PlannedStep,
+    SentinelSight,
     StepKind, SyncState,
 };
 use claviger_core::task::{Task, TaskState};
@@ -349,6 +350,8 @@ impl Fleet for NoNodes {
                 engine: "redis 7.0.15".into(),
                 persistence: Persistence::Aclfile,
                 revision: Revision(1),
+                saved: Revision(1),
+                run_id: "0".repeat(40),
                 in_sync: false,
                 error: Some("connection refused".into()),
             }],
@@ -363,6 +366,12 @@ impl Fleet for NoNodes {
                 state: SyncState::Pending,
                 pending_on: vec![NodeAddress::from("h:1")],
                 reason: Some("away".into()),
+                proof: vec![AccountProof {
+                    address: NodeAddress::from("h:1"),
+                    revision: Revision(1),
+                    read_back_at: Timestamp::from_secs(1),
+                    saved: true,
+                }],
             }],
             unmanaged: vec![AccountName::from("hand-made")],
         }))
