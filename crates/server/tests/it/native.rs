@@ -206,6 +206,51 @@ async fn settings_of_an_instance() {
     }
 }
 
+/// What the service's own clockwork does.
+#[tokio::test]
+async fn an_end_that_has_come_disables() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let doc = document(&server).await;
+    let ask = async |name, route, body| call(&server, &doc, name, route, body).await;
+    for name in ["soon", "late"] {
+        let end = now().as_millis() + if name == "soon" { 300 } else { 600_000 };
+        let new = json!({"name": name, "password": "long enough", "expires_at": end});
+        let accounts = ("POST", "/instances/r-1/accounts");
+        assert_eq!(ask("account.create", accounts, new).await.0, 202);
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut disabled = 0;
+    while disabled == 0 {
+        assert!(Instant::now() < deadline, "its end did not come");
+        disabled = server.service.expire_due().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(disabled, 1);
+    assert_eq!(server.service.expire_due().await.unwrap(), 0, "once");
+    let soon = "/instances/r-1/accounts/soon";
+    let (_, shown) = ask("account.show", ("GET", soon), Value::Null).await;
+    assert_eq!(shown["enabled"], false);
+    let (_, late) = ask(
+        "account.show",
+        ("GET", "/instances/r-1/accounts/late"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(late["enabled"], true);
+    let (_, audit) = ask("audit.list", ("GET", "/audit"), Value::Null).await;
+    let own = |row: &&Value| row["key"] == "claviger";
+    let row = audit["rows"].as_array().unwrap().iter().find(own).unwrap();
+    assert_eq!(
+        (&row["action"], &row["account"]),
+        (&json!("account.expire"), &json!("soon"))
+    );
+    // Enabled again, it stays: its end is past and lifted.
+    let (_, on) = ask("account.modify", ("PATCH", soon), json!({"enabled": true})).await;
+    assert_eq!(on["account"]["expires_at"], Value::Null);
+    assert_eq!(server.service.expire_due().await.unwrap(), 0);
+}
+
 #[tokio::test]
 async fn users_that_are_taken_over() {
     let server = start().await;
