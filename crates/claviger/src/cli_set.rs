@@ -259,7 +259,13 @@ pub(crate) fn end(text: &str) -> Result<End, String> {
         return Ok(End::Never);
     }
     if let Some(after) = text.strip_prefix('+') {
-        return duration(after).map(End::In);
+        let days = after
+            .strip_suffix('d')
+            .and_then(|days| days.parse::<u32>().ok());
+        return match days {
+            Some(days) => Ok(End::In(Duration::from_secs(u64::from(days) * 86_400))),
+            None => duration(after).map(End::In),
+        };
     }
     match text.parse::<jiff::Timestamp>() {
         Ok(at) => Ok(End::At(at.as_millisecond())),
