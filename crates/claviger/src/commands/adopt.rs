@@ -30,7 +30,11 @@ pub(super) fn run(args: &InstanceAdoptArgs, env: &dyn Env) -> Result<(), Failure
     if out.is_json() {
         out.json(&answer.text)?;
     } else {
-        out.line(&format!("{adopted} users of {} are accounts now", args.id))?;
+        let of = rows(&answer.value, "users").len();
+        out.line(&format!(
+            "{adopted} of {of} users of {} are accounts now",
+            args.id
+        ))?;
     }
     let left = rows(&answer.value, "users").len() - adopted;
     match (args.users.is_empty(), left) {

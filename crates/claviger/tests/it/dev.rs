@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Whether there is a server program; a machine without one says so and passes.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn servers() -> bool {
+pub(crate) fn servers() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .any(|dir| dir.join("redis-server").is_file() || dir.join("valkey-server").is_file());
@@ -19,7 +19,7 @@ fn servers() -> bool {
 }
 
 /// Reads the JSON that `dev --json` prints.
-fn facts(running: &mut Running<'_>) -> Value {
+pub(crate) fn facts(running: &mut Running<'_>) -> Value {
     let mut text = String::new();
     loop {
         let line = running.line();
@@ -31,7 +31,7 @@ fn facts(running: &mut Running<'_>) -> Value {
 }
 
 /// What a node answers to a few inline commands.
-fn ask(node: &str, commands: &[&str]) -> std::io::Result<String> {
+pub(crate) fn ask(node: &str, commands: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(node)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     for command in commands {
@@ -43,7 +43,7 @@ fn ask(node: &str, commands: &[&str]) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn nodes(facts: &Value) -> Vec<String> {
+pub(crate) fn nodes(facts: &Value) -> Vec<String> {
     let nodes = facts["nodes"].as_array().unwrap();
     nodes
         .iter()
@@ -220,162 +220,4 @@ fn without_a_server_program_it_says_what_to_install() {
     );
     let line = place.run(&["dev", "--server", "/bin/true"]).one_line(1);
     assert!(line.contains("is no Redis or Valkey server"), "{line}");
-}
-
-/// Roles, policies, ends and users that are there already, by the command line alone.
-#[test]
-fn what_an_instance_and_its_accounts_may_be_set_to() {
-    if !servers() {
-        return;
-    }
-    let place = Place::new();
-    let args = ["dev", "--listen", "127.0.0.1:0", "--json"];
-    let mut dev = place.start(&args, &[]);
-    let facts = facts(&mut dev);
-    let node = nodes(&facts).remove(0);
-    let set = |args: &[&str]| {
-        let all: Vec<_> = ["instance", "set", "r-dev"]
-            .iter()
-            .chain(args)
-            .copied()
-            .collect();
-        place.run(&all)
-    };
-    let shown = set(&[
-        "--role",
-        "reporting=~app:* +@read -keys",
-        "--administrator",
-        "full",
-        "--drift",
-        "report",
-        "--sessions",
-        "kill-after:30s",
-        "--password-policy",
-        "letters=2,digits=2,length=9",
-    ])
-    .fine();
-    for told in [
-        "reporting=\"~app:* +@read -keys\"",
-        "kill-after:30s",
-        "letters=2,digits=2,specials=1,length=9",
-    ] {
-        assert!(shown.contains(told), "{shown}");
-    }
-    let create = |name: &str, more: &[&str], password: &str| {
-        let args = ["account", "create", "r-dev", name, "--wait"];
-        let all: Vec<_> = args.iter().chain(more).copied().collect();
-        place.run_with(&all, &[("CLAVIGER_ACCOUNT_PASSWORD", password)])
-    };
-    let line = create("anna", &["--privilege", "reporting"], "short-1").one_line(1);
-    assert!(line.contains("password"), "{line}");
-    create("anna", &["--privilege", "reporting"], "anna-pass-12").fine();
-    let anna = "AUTH anna anna-pass-12";
-    let answer = ask(&node, &[anna, "GET app:1", "GET other", "KEYS *"]).unwrap();
-    let words: Vec<_> = answer
-        .lines()
-        .map(|line| line.split(' ').next().unwrap())
-        .collect();
-    assert_eq!(words[..4], ["+OK", "$-1", "-NOPERM", "-NOPERM"], "{answer}");
-    let line = set(&["--remove-role", "reporting"]).one_line(1);
-    assert!(line.contains("the account anna has the role"), "{line}");
-
-    // Off, on, and off by itself.
-    let account = |args: &[&str]| place.run(&[&["account"], args].concat());
-    account(&["disable", "r-dev", "anna", "--wait"]).fine();
-    assert!(ask(&node, &[anna]).unwrap().starts_with("-WRONGPASS"));
-    let shown = account(&["show", "r-dev", "anna", "--json"]).json();
-    assert_eq!(
-        (&shown["status"], &shown["enabled"]),
-        (&"disabled".into(), &false.into())
-    );
-    account(&["enable", "r-dev", "anna", "--wait"]).fine();
-    assert!(ask(&node, &[anna]).unwrap().starts_with("+OK"));
-    account(&["modify", "r-dev", "anna", "--expires-at", "+1s"]).fine();
-    eventually("her end has come", || {
-        ask(&node, &[anna]).unwrap().starts_with("-WRONGPASS")
-    });
-    let line = account(&[
-        "modify",
-        "r-dev",
-        "anna",
-        "--expires-at",
-        "2001-01-01T00:00:00Z",
-    ]);
-    assert!(line.one_line(1).contains("in the past"));
-
-    // A user of somebody else's.
-    create("root", &["--privilege", "administrator"], "root-pass-12").fine();
-    let make = "ACL SETUSER theirs on >their-pass ~* +get";
-    ask(&node, &["AUTH root root-pass-12", make]).unwrap();
-    let shown = place
-        .run(&["instance", "adopt", "r-dev", "--dry-run"])
-        .fine();
-    assert!(
-        shown.contains("theirs") && shown.contains("nothing was done"),
-        "{shown}"
-    );
-    let done = place.run(&["instance", "adopt", "r-dev"]).fine();
-    assert!(done.contains("1 users of r-dev are accounts now"), "{done}");
-    let line = place.run(&["instance", "adopt", "r-dev", "--user", "nobody"]);
-    assert_eq!(line.code, 1);
-    let theirs = account(&["show", "r-dev", "theirs", "--json"]).json();
-    assert_eq!(theirs["privilege"], "adopted-1");
-    assert!(
-        ask(&node, &["AUTH theirs their-pass", "GET x"])
-            .unwrap()
-            .contains("$-1")
-    );
-
-    // Changed by hand: told, and left.
-    let hand = "ACL SETUSER theirs +set";
-    ask(&node, &["AUTH root root-pass-12", hand]).unwrap();
-    let plan = place.run(&["plan", "r-dev"]).fine();
-    assert!(plan.contains("has other rules"), "{plan}");
-    set(&["--drift", "repair"]).fine();
-    eventually("it is put right", || {
-        let plan = place.run(&["plan", "r-dev", "--json"]).json();
-        plan["nodes"][0]["steps"]
-            .as_array()
-            .is_some_and(Vec::is_empty)
-    });
-    let status = place.run(&["status", "r-dev", "--json"]).json();
-    let proof = &status["accounts"][1]["proof"][0];
-    assert_eq!(proof["address"], node.as_str(), "{status}");
-
-    // No password at all is against the policy; without the policy it is not.
-    let free = [
-        "modify",
-        "r-dev",
-        "default",
-        "--password-free",
-        "on",
-        "--wait",
-    ];
-    assert_eq!(account(&free).code, 1);
-    set(&["--password-policy", "off"]).fine();
-    account(&free).fine();
-    assert!(ask(&node, &["GET x"]).unwrap().starts_with("$-1"));
-    let back = [
-        "modify",
-        "r-dev",
-        "default",
-        "--password-free",
-        "off",
-        "--wait",
-    ];
-    let done = account(&back);
-    if done.code == 1 {
-        // Its password was never set through the service.
-        let line = done.one_line(1);
-        assert!(line.contains("a password is needed"), "{line}");
-        account(&[
-            "modify",
-            "r-dev",
-            "default",
-            "--generate-password",
-            "--wait",
-        ])
-        .fine();
-    }
-    assert!(ask(&node, &["GET x"]).unwrap().starts_with("-NOAUTH"));
 }
