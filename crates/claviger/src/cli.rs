@@ -2,8 +2,11 @@
 
 pub(crate) use crate::cli_more::{
     AccountArgs, AccountCommand, AccountCreateArgs, AccountDeleteArgs, AccountListArgs,
-    AccountModifyArgs, AuditArgs, CallArgs, CloudArg, DoctorArgs, KeyCommand, KeyCreateArgs,
-    PasswordArgs, StatusArgs, TaskCommand, TaskWaitArgs, WaitArgs,
+    AccountModifyArgs, AccountSwitchArgs, AuditArgs, CallArgs, CloudArg, DoctorArgs, KeyCommand,
+    KeyCreateArgs, PasswordArgs, StatusArgs, TaskCommand, TaskWaitArgs, WaitArgs,
+};
+pub(crate) use crate::cli_set::{
+    AdministratorArg, DriftArg, End, InstanceAdoptArgs, InstanceSetArgs, PlanArgs, RoleProfileArg,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -33,6 +36,8 @@ pub(crate) enum Command {
     Account(AccountCommand),
     /// Show what is in sync on the nodes, what is pending, what drifted and why
     Status(StatusArgs),
+    /// Show what would be changed on each node of an instance now, and why, without changing it
+    Plan(PlanArgs),
     /// Manage the access keys of API callers
     #[command(subcommand)]
     Key(KeyCommand),
@@ -170,6 +175,8 @@ pub(crate) enum InstanceCommand {
     Check(InstanceArgs),
     /// Change its settings
     Set(Box<InstanceSetArgs>),
+    /// Make accounts of users that are on the nodes already, without changing them there
+    Adopt(InstanceAdoptArgs),
     /// Print the least login that claviger needs on a node, per engine version
     LoginRules(OutputArgs),
 }
@@ -266,57 +273,6 @@ pub(crate) struct InstanceAddArgs {
     /// Register it even if the check finds problems
     #[arg(long)]
     pub(crate) force: bool,
-    /// Connection.
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
-/// Which rules the privileges become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleProfileArg {
-    /// What the clouds' pages promise
-    Faithful,
-    /// Without commands that block or empty the server
-    Strict,
-}
-
-/// How far the administrator privilege reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum AdministratorArg {
-    /// All but what reveals secrets, changes users or breaks the topology
-    Fenced,
-    /// Every command
-    Full,
-}
-
-/// `claviger instance set`.
-#[derive(Clone, Debug, Args)]
-#[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
-pub(crate) struct InstanceSetArgs {
-    /// The instance's identity
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-    /// Which rules the privileges become
-    #[arg(long, value_enum, group = "change")]
-    pub(crate) role_profile: Option<RoleProfileArg>,
-    /// Commands taken from every account, such as flushall,keys; an empty text gives them back
-    #[arg(long, value_name = "LIST", group = "change")]
-    pub(crate) disabled_commands: Option<String>,
-    /// How far the administrator privilege reaches
-    #[arg(long, value_enum, group = "change")]
-    pub(crate) administrator: Option<AdministratorArg>,
-    /// A name for people
-    #[arg(long, group = "change")]
-    pub(crate) name: Option<String>,
-    /// Region word
-    #[arg(long, group = "change")]
-    pub(crate) region: Option<String>,
-    /// Refuse changes and leave the nodes alone
-    #[arg(long, group = "change", conflicts_with = "resume")]
-    pub(crate) pause: bool,
-    /// Take changes again
-    #[arg(long, group = "change")]
-    pub(crate) resume: bool,
     /// Connection.
     #[command(flatten)]
     pub(crate) client: ClientArgs,

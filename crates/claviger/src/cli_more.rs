@@ -1,7 +1,9 @@
 //! The command line as types, second half: accounts, keys, tasks, calls, checks.
 
 use crate::cli::{ClientArgs, ServeArgs};
+use crate::cli_set::{End, Switch, end, privilege};
 use clap::{Args, Subcommand, ValueEnum};
+use claviger_core::privilege::Privilege;
 use std::path::PathBuf;
 
 /// `claviger account`.
@@ -15,6 +17,10 @@ pub(crate) enum AccountCommand {
     Create(Box<AccountCreateArgs>),
     /// Change one
     Modify(Box<AccountModifyArgs>),
+    /// Let one log in no more, without ending it
+    Disable(AccountSwitchArgs),
+    /// Let one log in again
+    Enable(AccountSwitchArgs),
     /// End one
     Delete(AccountDeleteArgs),
 }
@@ -42,37 +48,6 @@ pub(crate) struct AccountArgs {
     /// Connection.
     #[command(flatten)]
     pub(crate) client: ClientArgs,
-}
-
-/// What an account may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PrivilegeArg {
-    /// Reads data
-    ReadOnly,
-    /// Reads, writes and deletes data
-    ReadWrite,
-    /// Writes data
-    WriteOnly,
-    /// Reads and writes data, and may replicate
-    Replication,
-    /// Everything but what would endanger the server or the service
-    Administrator,
-    /// Everything outside the server's class of dangerous commands
-    NotDangerous,
-}
-
-impl PrivilegeArg {
-    /// The word on the native API.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            PrivilegeArg::ReadOnly => "read-only",
-            PrivilegeArg::ReadWrite => "read-write",
-            PrivilegeArg::WriteOnly => "write-only",
-            PrivilegeArg::Replication => "replication",
-            PrivilegeArg::Administrator => "administrator",
-            PrivilegeArg::NotDangerous => "not-dangerous",
-        }
-    }
 }
 
 /// Where a new password comes from. There is no flag for the password itself: it would show in
@@ -108,9 +83,13 @@ pub(crate) struct AccountCreateArgs {
     /// Which.
     #[command(flatten)]
     pub(crate) account: AccountArgs,
-    /// What it may do
-    #[arg(long, value_enum, default_value = "read-write")]
-    pub(crate) privilege: PrivilegeArg,
+    /// What it may do: read-only, read-write, write-only, replication, administrator,
+    /// not-dangerous, or a role of the instance's own
+    #[arg(long, value_parser = privilege, default_value = "read-write")]
+    pub(crate) privilege: Privilege,
+    /// When it is to be disabled: a moment such as 2030-01-31T12:00:00Z, +DURATION, or never
+    #[arg(long, value_name = "TIME", value_parser = end)]
+    pub(crate) expires_at: Option<End>,
     /// Free text
     #[arg(long)]
     pub(crate) description: Option<String>,
@@ -128,15 +107,33 @@ pub(crate) struct AccountModifyArgs {
     /// Which.
     #[command(flatten)]
     pub(crate) account: AccountArgs,
-    /// What it may do
+    /// What it may do: read-only, read-write, write-only, replication, administrator,
+    /// not-dangerous, or a role of the instance's own
+    #[arg(long, value_parser = privilege)]
+    pub(crate) privilege: Option<Privilege>,
+    /// When it is to be disabled: a moment such as 2030-01-31T12:00:00Z, +DURATION, or never
+    #[arg(long, value_name = "TIME", value_parser = end)]
+    pub(crate) expires_at: Option<End>,
+    /// Connections need no password, or one again; only of the account named default
     #[arg(long, value_enum)]
-    pub(crate) privilege: Option<PrivilegeArg>,
+    pub(crate) password_free: Option<Switch>,
     /// Free text; an empty text clears it
     #[arg(long)]
     pub(crate) description: Option<String>,
     /// Its password.
     #[command(flatten)]
     pub(crate) password: PasswordArgs,
+    /// Waiting.
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+}
+
+/// `claviger account disable` and `claviger account enable`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AccountSwitchArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) account: AccountArgs,
     /// Waiting.
     #[command(flatten)]
     pub(crate) wait: WaitArgs,

@@ -5,6 +5,7 @@
 
 mod cli;
 mod cli_more;
+mod cli_set;
 mod client;
 mod clock;
 mod commands;

@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How often what is past its time is forgotten.
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often accounts are looked for whose end has come.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(5);
 /// How long nodes may still be driven once the listener has ended.
 const FLEET_STOP: Duration = Duration::from_secs(5);
 /// File descriptors that are not for the listener: store, nodes, logs.
@@ -92,8 +94,9 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         connections_max: connections_max(config.connections_max),
         ..Limits::PRODUCTION
     };
+    let service = Arc::new(service);
     let server = Server::new(ServerParts {
-        service: Arc::new(service),
+        service: Arc::clone(&service),
         limits,
         ready: Box::new(|| true),
         providers: vec![figures::of_fleet(&fleet), figures::of_store(&sqlite)],
@@ -103,6 +106,7 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         tokio::spawn(Arc::clone(tls).watch(stop.clone()));
     }
     tokio::spawn(purge(Arc::clone(&store), clock, stop.clone()));
+    tokio::spawn(expire(service, stop.clone()));
     let secured = tls.is_some();
     let serving = listen::serve(listener, tls, limits, Arc::new(server), stop.clone());
     Ok(House {
@@ -227,6 +231,16 @@ async fn purge(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationT
     while stop.run_until_cancelled(timer.tick()).await.is_some() {
         if let Err(error) = store.apply(vec![Op::Purge(clock.now())], None).await {
             tracing::warn!(%error, "what is past its time could not be forgotten");
+        }
+    }
+}
+
+async fn expire(service: Arc<Service>, stop: CancellationToken) {
+    let mut timer = tokio::time::interval(EXPIRY_INTERVAL);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(timer.tick()).await.is_some() {
+        if let Err(error) = service.expire_due().await {
+            tracing::warn!(%error, "accounts whose end has come could not be looked for");
         }
     }
 }

@@ -264,6 +264,12 @@ fn modified(
     if let Some(enabled) = modify.enabled {
         detail.push(if enabled { "enabled" } else { "disabled" }.into());
         account.enabled = enabled;
+        // An end that is past would end it again at once.
+        let past = account.expires_at.is_some_and(|end| end <= fresh.at);
+        if enabled && past && modify.expires_at.is_none() {
+            detail.push("expiry lifted".into());
+            account.expires_at = None;
+        }
     }
     if let Some(end) = modify.expires_at {
         detail.push("expiry".into());

@@ -9,6 +9,7 @@ pub mod access;
 pub mod account;
 pub mod acl;
 pub mod acl_equal;
+pub mod adopt;
 pub mod audit;
 mod checks;
 pub mod clock;

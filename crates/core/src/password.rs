@@ -24,6 +24,23 @@ impl PasswordDigest {
         Self(bytes)
     }
 
+    /// From 64 hexadecimal digits in lower case, as the servers give it back.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        if text.len() != 64 {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The bytes, for sealing.
     pub fn expose_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -91,6 +108,10 @@ mod tests {
             digest.expose_hex(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+        let back = PasswordDigest::from_hex(&digest.expose_hex());
+        assert!(back.is_some_and(|back| back.same_as(&digest)));
+        assert!(PasswordDigest::from_hex("BA").is_none());
+        assert!(PasswordDigest::from_hex(&"G".repeat(64)).is_none());
         assert!(digest.matches(&Secret::new("abc")));
         assert!(!digest.matches(&Secret::new("abd")));
         assert_eq!(format!("{digest:?}"), "PasswordDigest(..)");

@@ -2,6 +2,7 @@
 //! nothing of how.
 
 use crate::access::AccessKey;
+use crate::adopt::{Adoption, FoundUsers, UsersAsk};
 use crate::audit::AuditEntry;
 use crate::clock::Timestamp;
 use crate::decide::Decision;
@@ -13,7 +14,7 @@ use crate::outcome::Changed;
 use crate::policy::InstancePolicy;
 use crate::query::{InstanceQuery, Page, Rows, TaskQuery};
 use crate::refusal::Refusal;
-use crate::sight::InstanceSight;
+use crate::sight::{InstancePlan, InstanceSight};
 use crate::task::Task;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -151,6 +152,9 @@ pub enum Op {
     SetRoles(InstanceId, RolePolicy),
     /// Sets how an instance treats its accounts.
     SetPolicy(InstanceId, InstancePolicy),
+    /// Takes users over as accounts, see [`Adoption::after`]; [`StoreError::Exists`] if an account
+    /// or another role has one of the names.
+    Adopt(InstanceId, Adoption),
     /// Forgets a finished task; [`StoreError::NotFound`] if there is none of that number.
     ForgetTask(TaskId),
     /// Counts a failure.
@@ -183,6 +187,9 @@ pub enum Op {
     Purge(Timestamp),
 }
 
+/// Accounts of one answer of [`Store::expiring`]; the rest is found at the next asking.
+pub const EXPIRING_MAX: usize = 1_000;
+
 /// Durable state. Every write is durable when its call returns, but for operations that only
 /// record what was seen of the nodes ([`Op::Confirm`], [`Op::Observe`], [`Op::Purge`]) in a call
 /// without an audit row: a power failure may undo those, and looking finds them again.
@@ -207,6 +214,13 @@ pub trait Store: Send + Sync {
 
     /// The identities of all instances, for the driver's start.
     async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// Live, enabled accounts of running instances whose end has come by `until`, the earliest
+    /// first, at most [`EXPIRING_MAX`]. Reads no secret.
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError>;
 
     /// The nodes of an instance as last seen.
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError>;
@@ -259,6 +273,21 @@ pub trait Fleet: Send + Sync {
         id: &InstanceId,
         category: Option<&str>,
     ) -> Result<Vec<String>, Refusal>;
+
+    /// The users on the nodes of an instance that are not its accounts, with their passwords'
+    /// digests. Changes nothing but for scratch users that show how a node renders a rule.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] if the node that counts does not answer,
+    /// [`Refusal::ParameterInvalid`] if it is not one of the instance's, [`Refusal::EngineTooOld`]
+    /// if it has no users, [`Refusal::NotSupported`] if there are too many of them.
+    async fn users(&self, id: &InstanceId, ask: &UsersAsk) -> Result<FoundUsers, Refusal>;
+
+    /// What would be changed on each node now, and why. Changes nothing, as above.
+    ///
+    /// # Errors
+    /// [`Refusal::InstanceNotFound`], [`Refusal::Unavailable`].
+    async fn plan(&self, id: &InstanceId) -> Result<InstancePlan, Refusal>;
 
     /// Looks at the nodes of an instance that may not be registered yet: reachability, rights of
     /// the login, persistence, dangers.

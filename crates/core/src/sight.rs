@@ -1,5 +1,6 @@
 //! What is seen of the nodes now: the JSON of `claviger status` (a promise to its readers).
 
+use crate::clock::Timestamp;
 use crate::ids::{AccountName, InstanceId, NodeAddress, Revision};
 use crate::instance::Topology;
 use crate::node::{NodeRole, Persistence};
@@ -47,6 +48,12 @@ pub struct NodeSight {
     pub persistence: Persistence,
     /// The revision up to which it has confirmed everything.
     pub revision: Revision,
+    /// The revision that it has also written to its own file; zero where it keeps none.
+    #[serde(default)]
+    pub saved: Revision,
+    /// The server process's own id, for which every proof of an account holds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run_id: String,
     /// Reachable, confirmed at the newest revision, and nothing known to differ.
     pub in_sync: bool,
     /// What is wrong, in plain words.
@@ -64,6 +71,60 @@ pub struct SentinelSight {
     /// What is wrong, in plain words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// What would be changed on the nodes of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstancePlan {
+    /// Identity.
+    pub instance: InstanceId,
+    /// The newest accepted change.
+    pub revision: Revision,
+    /// Its nodes.
+    pub nodes: Vec<NodePlan>,
+}
+
+/// What would be changed on a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePlan {
+    /// `host:port`.
+    pub address: NodeAddress,
+    /// Why that cannot be told, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Users that are as they should be.
+    pub right: u64,
+    /// The others.
+    pub steps: Vec<PlannedStep>,
+}
+
+/// What would be done with a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StepKind {
+    /// It would be made.
+    Create,
+    /// It would be written whole: passwords, rules, on or off.
+    Set,
+    /// It would be ended with its sessions and made anew.
+    Replace,
+    /// It would be ended with its sessions.
+    Remove,
+    /// It differs and would be left as it is.
+    Leave,
+}
+
+/// A user that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name on the node.
+    pub user: AccountName,
+    /// The account that it belongs to.
+    pub account: AccountName,
+    /// What would be done.
+    pub step: StepKind,
+    /// Why, in plain words.
+    pub reason: String,
 }
 
 /// How far an account has come on the nodes.
@@ -95,4 +156,22 @@ pub struct AccountSight {
     /// What differs or is refused, in plain words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What was read back, node by node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proof: Vec<AccountProof>,
+}
+
+/// That a node holds an account, by its own word: the process that runs there now has described
+/// the user exactly as the account wants it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountProof {
+    /// `host:port`.
+    pub address: NodeAddress,
+    /// The account's revision whose password, rules and state it holds.
+    pub revision: Revision,
+    /// When it was last described in full. Since then the node has been watched for changes more
+    /// cheaply.
+    pub read_back_at: Timestamp,
+    /// It is in the node's own file as well.
+    pub saved: bool,
 }

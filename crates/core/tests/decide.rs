@@ -492,3 +492,39 @@ fn a_description_alone_needs_no_node() {
             .same_as(&PasswordDigest::of(&Secret::new("abcd")))
     );
 }
+
+#[test]
+fn an_end_that_is_past_is_lifted_by_enabling() {
+    let mut held = held();
+    let soon = Timestamp::from_millis(10);
+    let made = Command::Create(CreateAccount {
+        expires_at: Some(soon),
+        ..create("app")
+    });
+    let decision = run(&held, made, 1).unwrap();
+    write(&mut held, decision);
+    let switch = |enabled, expires_at| {
+        Command::Modify(ModifyAccount {
+            enabled: Some(enabled),
+            expires_at,
+            ..modify(Target::Name("app".into()))
+        })
+    };
+    let off = run(&held, switch(false, None), 2).unwrap();
+    assert_eq!(
+        (off.account.enabled, off.account.expires_at),
+        (false, Some(soon))
+    );
+    write(&mut held, off);
+    let early = run(&held, switch(true, None), 5).unwrap();
+    assert_eq!(early.account.expires_at, Some(soon), "still to come");
+    let late = run(&held, switch(true, None), 30).unwrap();
+    assert_eq!(
+        (late.account.enabled, late.account.expires_at),
+        (true, None)
+    );
+    assert_eq!(late.detail, "enabled, expiry lifted");
+    let other = Some(Timestamp::from_millis(99));
+    let given = run(&held, switch(true, Some(other)), 30).unwrap();
+    assert_eq!(given.account.expires_at, other);
+}

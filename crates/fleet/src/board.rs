@@ -1,14 +1,19 @@
 //! What is seen of the instances now, in memory: written by their drivers after each step that
 //! matters, read by `status`, `lacking` and the metrics.
 
+use crate::marks::{FIRST_PRINT, Marks};
 use crate::member::{Member, Standing};
 use crate::stats::FleetStats;
+use claviger_core::account::Account;
 use claviger_core::engine::Engine;
 use claviger_core::ids::{AccountName, InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{Held, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
-use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState};
+use claviger_core::sight::{
+    AccountProof, AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState,
+};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A node on the board.
@@ -21,9 +26,13 @@ struct NodeSeat {
     confirmed: Revision,
     /// Everything up to here was looked at in the last pass.
     driven: Revision,
+    saved: Revision,
+    run_id: String,
+    /// What was read back, of the process that is connected.
+    marks: Marks,
     /// What keeps the node from being driven at all.
     error: Option<String>,
-    /// What is wrong beside that: its own file cannot be written.
+    /// What is wrong beside that: its own file cannot be written, sessions cannot be ended.
     warning: Option<String>,
     issues: Vec<(AccountName, Standing, String)>,
 }
@@ -54,8 +63,15 @@ fn seat_of(member: &Member) -> NodeSeat {
         persistence: record.persistence,
         confirmed: member.confirmed,
         driven: member.driven,
+        saved: member.saved,
+        run_id: record.run_id,
+        marks: member.marks.clone(),
         error: member.error.as_ref().map(ToString::to_string),
-        warning: member.saving.error.clone(),
+        warning: member
+            .saving
+            .error
+            .clone()
+            .or_else(|| member.notice.clone()),
         issues: member
             .issues
             .iter()
@@ -112,6 +128,27 @@ impl Board {
             .is_some_and(|seat| !seat.nodes.is_empty())
     }
 
+    /// Its nodes that answer.
+    pub(crate) fn reachable(&self, id: &InstanceId) -> Vec<NodeAddress> {
+        let seats = self.lock();
+        let nodes = seats.get(id).into_iter().flat_map(|seat| &seat.nodes);
+        let nodes = nodes.filter(|node| node.reachable);
+        nodes.map(|node| node.address.clone()).collect()
+    }
+
+    /// What is known to be wrong with a node's own file, in plain words.
+    pub(crate) fn unsaved(&self, id: &InstanceId, address: &NodeAddress) -> Option<String> {
+        let seats = self.lock();
+        let nodes = &seats.get(id)?.nodes;
+        let node = nodes.iter().find(|node| node.address == *address)?;
+        if let Some(warning) = &node.warning {
+            return Some(warning.clone());
+        }
+        let keeps = matches!(node.persistence, Persistence::Aclfile | Persistence::Config);
+        (keeps && node.reachable && node.saved < node.confirmed)
+            .then(|| "the last changes are not in the node's own file yet".to_owned())
+    }
+
     /// Forgets it.
     pub(crate) fn remove(&self, id: &InstanceId) {
         self.lock().remove(id);
@@ -136,7 +173,12 @@ impl Board {
     }
 
     /// The instance as seen now; what was not seen yet in this life is taken from `records`.
-    pub(crate) fn sight(&self, held: &Held, records: &[NodeRecord]) -> InstanceSight {
+    pub(crate) fn sight(
+        &self,
+        held: &Held,
+        records: &[NodeRecord],
+        salt: &RandomState,
+    ) -> InstanceSight {
         let instance = &held.instance;
         let seats = self.lock();
         let unseen = Seat {
@@ -170,6 +212,7 @@ impl Board {
                     state,
                     pending_on,
                     reason,
+                    proof: seat.proof(account, salt),
                 }
             })
             .collect();
@@ -218,6 +261,9 @@ fn unseen(record: &NodeRecord) -> NodeSeat {
         persistence: record.persistence,
         confirmed: record.confirmed,
         driven: Revision::ZERO,
+        saved: record.saved,
+        run_id: record.run_id.clone(),
+        marks: Marks::default(),
         error: Some("not asked yet".into()),
         warning: None,
         issues: Vec::new(),
@@ -233,6 +279,8 @@ impl NodeSeat {
             engine: self.engine.map(|e| e.to_string()).unwrap_or_default(),
             persistence: self.persistence,
             revision: self.confirmed,
+            saved: self.saved,
+            run_id: self.run_id.clone(),
             in_sync: self.reachable
                 && self.error.is_none()
                 && self.issues.is_empty()
@@ -243,6 +291,27 @@ impl NodeSeat {
 }
 
 impl Seat {
+    /// What was read back of an account. The default user's own name is the same for all.
+    fn proof(&self, account: &Account, salt: &RandomState) -> Vec<AccountProof> {
+        let key = salt.hash_one(account.name.as_str());
+        let proofs = self.nodes.iter().filter_map(|node| {
+            let mark = node.marks.get(key)?;
+            let drifted = |(name, standing, _): &(AccountName, Standing, String)| {
+                *name == account.name && *standing == Standing::Drifted
+            };
+            if node.issues.iter().any(drifted) {
+                return None;
+            }
+            (mark.print >= FIRST_PRINT).then(|| AccountProof {
+                address: node.address.clone(),
+                revision: mark.revision,
+                read_back_at: mark.at,
+                saved: node.saved >= mark.revision,
+            })
+        });
+        proofs.collect()
+    }
+
     /// How an account stands: the worst of what the nodes say.
     fn account(
         &self,

@@ -14,6 +14,7 @@ use claviger_core::ids::{AccountName, Revision};
 use claviger_core::instance::{Instance, NodeSeed};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use claviger_core::password::PasswordDigest;
+use claviger_core::policy::SessionPolicy;
 use claviger_core::ports::{CheckReport, NodeCheck};
 use claviger_core::secret::Secret;
 
@@ -32,7 +33,11 @@ pub(crate) struct Visit {
 /// Checks the registered nodes and those found through them.
 pub(crate) async fn check(instance: &Instance, context: &Context) -> CheckReport {
     let found = discover::discover(instance, context).await;
-    let (visits, shape) = (found.visits, found.shape);
+    let (mut visits, shape) = (found.visits, found.shape);
+    for visit in visits.iter_mut().filter(|visit| visit.facts.is_some()) {
+        let unsaved = context.board.unsaved(&instance.id, &visit.seed.address);
+        visit.warnings.extend(unsaved);
+    }
     let seen = || visits.iter().filter_map(|visit| visit.facts.as_ref());
     let leader = seen()
         .find(|f| f.role == NodeRole::Primary)
@@ -142,9 +147,14 @@ async fn look_around(visit: &mut Visit, link: &Link, instance: &Instance) -> Res
         .as_deref()
         .unwrap_or(crate::desired::DEFAULT_USER);
     probe_rights(visit, link).await?;
-    probe_default(visit, link).await?;
+    probe_default(visit, link, instance.password_free).await?;
     if engine.acl_level() >= AclLevel::Selectors {
-        probe_dryrun(visit, link, own, persistence, replicated).await?;
+        let needs = Needs {
+            persistence,
+            masterauth: replicated,
+            sessions: instance.policy.sessions != SessionPolicy::Keep,
+        };
+        probe_dryrun(visit, link, own, needs).await?;
     }
     note_engine(visit, engine);
     Ok(())
@@ -178,8 +188,13 @@ async fn probe_rights(visit: &mut Visit, link: &Link) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Looks for an open server, and for a requirepass that no longer says the truth.
-async fn probe_default(visit: &mut Visit, link: &Link) -> Result<(), NodeError> {
+/// Looks for an open server, for one that the next start would open, and for a requirepass that
+/// no longer says the truth. `free` tells whether it was set to take no password.
+async fn probe_default(visit: &mut Visit, link: &Link, free: bool) -> Result<(), NodeError> {
+    let aclfile = visit
+        .facts
+        .as_ref()
+        .is_some_and(|facts| facts.persistence == Persistence::Aclfile);
     let mut batch = Batch::new();
     batch
         .add("ACL GETUSER", [crate::desired::DEFAULT_USER])
@@ -192,9 +207,18 @@ async fn probe_default(visit: &mut Visit, link: &Link) -> Result<(), NodeError> 
     else {
         return Ok(());
     };
-    if user.on && user.nopass {
+    let open = user.on && user.nopass;
+    if open {
+        let set = if free { ", as it was set" } else { "" };
+        visit.warnings.push(format!(
+            "the default user takes no password{set}: anyone who reaches the server may do \
+             anything"
+        ));
+    }
+    if open && aclfile && !free {
         visit.warnings.push(
-            "the default user takes no password: anyone who reaches the server may do anything"
+            "a start leaves the default user open if the ACL file has no line for it, whatever \
+             requirepass says; ACL SAVE writes the line, so set its password and let it be saved"
                 .into(),
         );
     }
@@ -209,9 +233,24 @@ async fn probe_default(visit: &mut Visit, link: &Link) -> Result<(), NodeError> 
                  keeps it in clear text"
                     .into(),
             );
+        } else if aclfile {
+            visit.warnings.push(
+                "requirepass is set beside an ACL file: at a start only the file's own line for \
+                 the default user counts, and without one the server is open"
+                    .into(),
+            );
         }
     }
     Ok(())
+}
+
+/// What the login has to do beside changing users.
+struct Needs {
+    persistence: Persistence,
+    /// Tell replicas with which password to log in.
+    masterauth: bool,
+    /// End sessions that an account's change ends.
+    sessions: bool,
 }
 
 /// From 7.0 on the server tells what a user may do.
@@ -219,21 +258,21 @@ async fn probe_dryrun(
     visit: &mut Visit,
     link: &Link,
     own: &str,
-    persistence: Persistence,
-    replicated: bool,
+    needs: Needs,
 ) -> Result<(), NodeError> {
     let mut batch = Batch::new();
     batch
         .add("ACL DRYRUN", [own, "CONFIG", "REWRITE"])
         .add("ACL DRYRUN", [own, "ACL", "SAVE"])
-        .add("ACL DRYRUN", [own, "CONFIG", "SET", "masterauth", "x"]);
+        .add("ACL DRYRUN", [own, "CONFIG", "SET", "masterauth", "x"])
+        .add("ACL DRYRUN", [own, "CLIENT", "LIST"]);
     let mut replies = link.run(&batch).await?.into_iter();
     let mut may = || {
         let reply = replies.next().unwrap_or(Err(NodeError::Lost));
         reply.is_ok_and(|value| reply::text(&value).as_deref() == Some("OK"))
     };
-    let (rewrite, save, set) = (may(), may(), may());
-    match persistence {
+    let (rewrite, save, set, list) = (may(), may(), may(), may());
+    match needs.persistence {
         Persistence::Config if !rewrite => visit
             .problems
             .push("the login may not run CONFIG REWRITE, which keeps users over a restart".into()),
@@ -242,7 +281,13 @@ async fn probe_dryrun(
             .push("the login may not run ACL SAVE, which keeps users over a restart".into()),
         _ => {}
     }
-    if replicated && !set {
+    if needs.sessions && !list {
+        visit.warnings.push(
+            "the login may not run CLIENT LIST: sessions of changed accounts cannot be ended"
+                .into(),
+        );
+    }
+    if needs.masterauth && !set {
         visit.warnings.push(
             "the login may not run CONFIG SET: the default account's password cannot be changed, \
              since replicas must learn it"

@@ -3,7 +3,9 @@
 
 use crate::crew::Crew;
 use crate::desired::Desired;
+use crate::member::Issue;
 use crate::membership::leader;
+use crate::sessions::{self, Ending};
 use crate::topology::NODES_MAX;
 use claviger_core::account::Life;
 use claviger_core::ids::AccountName;
@@ -49,6 +51,10 @@ impl Crew {
 
     /// Tells the store; true when every account is confirmed on every node.
     pub(crate) async fn conclude(&mut self, held: &Held, desired: &Desired, sweep: bool) -> bool {
+        sessions::end_due(&mut self.members, desired).await;
+        if let Some(due) = sessions::next_due(&self.members) {
+            self.retry_by(due);
+        }
         let complete = self.trouble().is_none()
             && !self.members.is_empty()
             && self
@@ -65,6 +71,8 @@ impl Crew {
             ));
         }
         let clean = complete && self.members.iter().all(|member| member.issues.is_empty());
+        let mut issues = self.members.iter().flat_map(|member| &member.issues);
+        let done = complete && issues.all(|issue| issue.held);
         let observed = self.observation(held, sweep || !clean);
         if let Some(observed) = &observed {
             ops.push(Op::Observe(observed.clone()));
@@ -85,7 +93,7 @@ impl Crew {
                 }
             }
         }
-        if clean {
+        if done {
             self.seen = desired.revision;
         }
         clean
@@ -108,8 +116,12 @@ impl Crew {
         let mut confirm = Confirm::default();
         for standing in &desired.standings {
             let open = || {
-                let mut issues = self.members.iter().flat_map(|member| &member.issues);
-                issues.any(|issue| issue.account == standing.name)
+                self.members.iter().any(|member| {
+                    let issue = |issue: &Issue| issue.account == standing.name;
+                    // Sessions that should have ended by now.
+                    let session = |end: &Ending| end.account == standing.name && end.is_due();
+                    member.issues.iter().any(issue) || member.endings.iter().any(session)
+                })
             };
             if !(standing.unmanaged || (complete && !open())) {
                 continue;

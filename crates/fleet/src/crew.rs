@@ -212,6 +212,11 @@ impl Crew {
         self.retry = Some(Instant::now() + RETRY_SOON);
     }
 
+    /// Makes a pass by then, if there is none before.
+    pub(crate) fn retry_by(&mut self, at: Instant) {
+        self.retry = Some(self.retry.map_or(at, |held| held.min(at)));
+    }
+
     /// Waits for a reason to make a pass.
     async fn await_work(&mut self) -> Option<Lane> {
         let due = self.due();

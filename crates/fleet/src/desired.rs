@@ -1,11 +1,13 @@
 //! What the accounts of an instance should be on its nodes, compiled from what the store holds.
 
-use claviger_core::account::{AccountKind, Life};
+use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::acl::rule_tokens;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::{AclLevel, Engine};
 use claviger_core::ids::{AccountId, AccountName, Revision};
 use claviger_core::instance::{Held, RolePolicy};
 use claviger_core::password::PasswordDigest;
+use claviger_core::policy::{DriftPolicy, InstancePolicy};
 use claviger_core::privilege::Privilege;
 use claviger_core::secret::Secret;
 use std::collections::HashMap;
@@ -28,6 +30,13 @@ pub(crate) struct Rule {
     pub(crate) key: u64,
 }
 
+impl Rule {
+    pub(crate) fn made(tokens: Vec<String>, salt: &RandomState) -> Arc<Self> {
+        let key = salt.hash_one(&tokens);
+        Arc::new(Self { tokens, key })
+    }
+}
+
 /// A user that should be on every node, or on none.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -39,25 +48,35 @@ pub(crate) struct Wanted {
     pub(crate) key: u64,
     /// Short form of the account's identity: the same name may come back as another account.
     pub(crate) id_key: u64,
-    pub(crate) digest: PasswordDigest,
+    /// It may log in.
+    pub(crate) on: bool,
+    /// With each of these passwords.
+    pub(crate) digests: Vec<PasswordDigest>,
     pub(crate) rights: Rights,
     pub(crate) life: Life,
     pub(crate) replaces: bool,
     pub(crate) created_revision: Revision,
     pub(crate) revision: Revision,
     pub(crate) confirmed: Revision,
+    pub(crate) password_set_at: Option<Timestamp>,
 }
 
-/// The default account, when its password is ours to set.
+/// The default account, when how it logs in is ours to set.
 #[derive(Clone, Debug)]
 pub(crate) struct DefaultWanted {
     pub(crate) account: AccountName,
-    pub(crate) digest: PasswordDigest,
+    /// Short form of the user's name.
+    pub(crate) key: u64,
+    /// Connections need no password.
+    pub(crate) free: bool,
+    /// Else these, each of which will do.
+    pub(crate) digests: Vec<PasswordDigest>,
     /// The clear password, which replicas need to follow their primary.
     pub(crate) password: Option<Secret>,
     pub(crate) revision: Revision,
     /// Every node has confirmed it at this revision before.
     pub(crate) confirmed: bool,
+    pub(crate) password_set_at: Option<Timestamp>,
 }
 
 /// An account as far as confirming goes.
@@ -78,13 +97,14 @@ pub(crate) struct Desired {
     /// Our own login's user on the nodes.
     pub(crate) own_user: String,
     pub(crate) roles: RolePolicy,
+    pub(crate) policy: InstancePolicy,
     pub(crate) wants: Vec<Wanted>,
     pub(crate) default: Option<DefaultWanted>,
     pub(crate) standings: Vec<Standing>,
 }
 
 impl Desired {
-    /// Compiles it. A custom account without a digest cannot be; it is passed over.
+    /// Compiles it. A custom account without a password cannot be; it is passed over.
     pub(crate) fn of(held: &Held, salt: &RandomState) -> Self {
         let mut desired = Self {
             revision: held.instance.revision,
@@ -95,6 +115,7 @@ impl Desired {
                 .clone()
                 .unwrap_or_else(|| DEFAULT_USER.to_owned()),
             roles: held.instance.roles.clone(),
+            policy: held.instance.policy,
             wants: Vec::with_capacity(held.accounts.len()),
             default: None,
             standings: Vec::with_capacity(held.accounts.len()),
@@ -108,40 +129,17 @@ impl Desired {
                 life: account.life,
                 unmanaged: !account.is_managed(),
             });
-            let Some(digest) = &account.password else {
-                continue;
-            };
-            let (name, rights) = match account.kind {
-                AccountKind::Custom => (account.name.clone(), Rights::Of(account.privilege)),
-                AccountKind::Default => {
-                    desired.default = Some(DefaultWanted {
-                        account: account.name.clone(),
-                        digest: digest.clone(),
-                        password: held.instance.default_password.clone(),
-                        revision: account.revision,
-                        confirmed: account.is_confirmed(),
-                    });
-                    // Clients that log in with the instance's id as user name.
-                    let mirror = AccountName::new(held.instance.id.as_str());
-                    (mirror, Rights::Everything)
-                }
-            };
-            desired.wants.push(Wanted {
-                key: salt.hash_one(name.as_str()),
-                id_key: salt.hash_one(account.id),
-                name,
-                account: account.name.clone(),
-                digest: digest.clone(),
-                rights,
-                life: account.life,
-                // The mirror has no life of its own: what is found under its name is replaced.
-                replaces: account.replaces,
-                created_revision: account.created_revision,
-                revision: account.revision,
-                confirmed: account.confirmed,
-            });
+            if account.kind == AccountKind::Default && account.is_managed() {
+                desired.default = Some(DefaultWanted::of(held, account, salt));
+            }
+            desired.wants.extend(Wanted::of(held, account, salt));
         }
         desired
+    }
+
+    /// What was found changed is left as it is, and shown.
+    pub(crate) fn only_reports(&self) -> bool {
+        self.policy.drift == DriftPolicy::Report
     }
 
     /// The user of that name is one of ours, or the servers' own.
@@ -150,6 +148,72 @@ impl Desired {
             || name == self.own_user
             || self.wants.iter().any(|want| want.name.as_str() == name)
     }
+}
+
+impl DefaultWanted {
+    fn of(held: &Held, account: &Account, salt: &RandomState) -> Self {
+        let digests = if account.password_free {
+            Vec::new()
+        } else {
+            passwords(account)
+        };
+        Self {
+            account: account.name.clone(),
+            key: salt.hash_one(DEFAULT_USER),
+            free: account.password_free,
+            digests,
+            password: held.instance.default_password.clone(),
+            revision: account.revision,
+            confirmed: account.is_confirmed(),
+            password_set_at: account.password_set_at,
+        }
+    }
+}
+
+impl Wanted {
+    /// The user of an account under a name of its own: for the default account that is its
+    /// mirror, for clients that log in with the instance's id as user name. It keeps its
+    /// password while the default user needs none.
+    fn of(held: &Held, account: &Account, salt: &RandomState) -> Option<Self> {
+        let digests = passwords(account);
+        if digests.is_empty() {
+            return None;
+        }
+        let (name, rights) = match account.kind {
+            AccountKind::Custom => (account.name.clone(), Rights::Of(account.privilege)),
+            AccountKind::Default => {
+                let mirror = AccountName::new(held.instance.id.as_str());
+                (mirror, Rights::Everything)
+            }
+        };
+        Some(Self {
+            key: salt.hash_one(name.as_str()),
+            id_key: salt.hash_one(account.id),
+            name,
+            account: account.name.clone(),
+            // The default account is never switched off.
+            on: account.enabled || account.kind == AccountKind::Default,
+            digests,
+            rights,
+            life: account.life,
+            // The mirror has no life of its own: what is found under its name is replaced.
+            replaces: account.replaces,
+            created_revision: account.created_revision,
+            revision: account.revision,
+            confirmed: account.confirmed,
+            password_set_at: account.password_set_at,
+        })
+    }
+
+    /// Every node has confirmed it.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.life == Life::Live && self.confirmed >= self.revision
+    }
+}
+
+fn passwords(account: &Account) -> Vec<PasswordDigest> {
+    let all = account.password.iter().chain(&account.more_passwords);
+    all.cloned().collect()
 }
 
 /// The server's own user.
@@ -185,11 +249,7 @@ impl RuleBook {
             Rights::Of(privilege) => rule_tokens(privilege, policy, engine),
             Rights::Everything => everything(engine),
         };
-        let key_of_tokens = salt.hash_one(&tokens);
-        let rule = Arc::new(Rule {
-            tokens,
-            key: key_of_tokens,
-        });
+        let rule = Rule::made(tokens, salt);
         rules.insert(key, Arc::clone(&rule));
         rule
     }

@@ -9,10 +9,14 @@ use crate::marks::{FIRST_PRINT, GONE, Mark, UNCERTAIN};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{self, Action, Claim, Look, Step, Target};
 use crate::scratch::{add_get, add_scratch, next, passable, seen, take_renderings};
+use crate::sessions::{self, Whose};
 use crate::sweep::{self, Suspects};
 use claviger_core::account::Life;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::Revision;
+use claviger_core::policy::SessionPolicy;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,11 +28,20 @@ const USERS_AT_ONCE: usize = 16;
 struct Job<'a> {
     want: &'a Wanted,
     rule: Arc<Rule>,
-    digest: String,
+    digests: BTreeSet<String>,
     print: u64,
     claim: Claim,
     /// It was confirmed before, so a difference is someone's doing.
     was_confirmed: bool,
+    /// By this very process, so it is no restart's doing, and it is left as it is.
+    left: Option<Revision>,
+    /// It was changed, and this node is not known to have the change: what its sessions lose by
+    /// it, they lose now.
+    changed: bool,
+    /// Its sessions are to end once it is confirmed.
+    ends: bool,
+    /// Now.
+    at: Timestamp,
     look: Option<Look>,
     action: Action,
 }
@@ -37,11 +50,21 @@ impl Job<'_> {
     fn target<'s>(&'s self, member: &Member) -> Target<'s> {
         Target {
             name: self.want.name.as_str(),
-            digest: &self.digest,
+            on: self.want.on,
+            digests: &self.digests,
             rules: member.rendering(self.rule.key),
             gone: self.want.life == Life::Deleting,
             claim: self.claim,
         }
+    }
+
+    /// What follows SETUSER: the user as a whole, in one command.
+    fn words(&self) -> Vec<String> {
+        let on = if self.want.on { "on" } else { "off" };
+        let start = [self.want.name.as_str(), "reset", on].map(str::to_owned);
+        let digests = self.digests.iter().map(|digest| format!("#{digest}"));
+        let rules = self.rule.tokens.iter().cloned();
+        start.into_iter().chain(digests).chain(rules).collect()
     }
 
     fn issue(&self, standing: Standing, reason: String) -> Issue {
@@ -56,6 +79,7 @@ impl Job<'_> {
             },
             standing,
             reason,
+            held: false,
         }
     }
 }
@@ -71,6 +95,7 @@ pub(crate) async fn node(
     if *member.own_user != *desired.own_user {
         member.own_user = desired.own_user.as_str().into();
     }
+    sessions::recall(member, desired, context.clock.now());
     let result = if has_users(member) {
         with_users(member, desired, context, sweep, told).await
     } else {
@@ -125,13 +150,13 @@ async fn users(
         look(member, &link, jobs, context).await?;
         let mut drifted = 0;
         for job in jobs.iter_mut() {
-            drifted += u64::from(judge(member, job, &desired.own_user, suspects));
+            drifted += u64::from(judge(member, job, desired, suspects));
         }
         if drifted > 0 {
             told(member);
             context.stats.repairs.fetch_add(drifted, Ordering::Relaxed);
         }
-        act(member, &link, jobs, context).await?;
+        act(member, &link, jobs, desired, context).await?;
     }
     Ok(())
 }
@@ -150,24 +175,24 @@ fn jobs<'a>(
     let known = |key: u64| key == default || desired.wants.iter().any(|want| want.key == key);
     member.marks.retain(known);
     member.issues.retain(|issue| known(issue.key));
-    let before = member
-        .stored
-        .as_ref()
-        .map_or(Revision::ZERO, |r| r.confirmed);
-    let before = before.max(member.confirmed);
+    let before = member.stored_revision().max(member.confirmed);
+    let open: HashSet<u64> = member.issues.iter().map(|issue| issue.key).collect();
+    let at = context.clock.now();
     let mut jobs = Vec::new();
     for want in &desired.wants {
         let rule = context
             .rules
             .rule(want.rights, &desired.roles, engine, &context.salt);
+        let digests: BTreeSet<String> = want.digests.iter().map(|d| d.expose_hex()).collect();
         let print = match want.life {
-            Life::Live => print(want, &rule, context),
+            Life::Live => print(want, &digests, &rule, context),
             Life::Deleting => GONE,
         };
         let mark = member.marks.get(want.key).copied();
         let same = mark.is_some_and(|mark| mark.id == want.id_key);
         let right = same && mark.is_some_and(|mark| mark.print == print);
-        if right && !suspects.names.contains(&want.key) {
+        if right && !open.contains(&want.key) && !suspects.names.contains(&want.key) {
+            member.marks.advance(want.key, want.revision);
             continue;
         }
         // A user that was seen to be gone says nothing of one that is there now.
@@ -175,8 +200,18 @@ fn jobs<'a>(
         let confirmed_here = held.is_some_and(|mark| mark.id == want.id_key)
             || want.confirmed > Revision::ZERO
             || before >= want.created_revision;
+        let same_process = right || (mark.is_none() && member.was_stored_at(want.revision));
+        // An end is no one's to undo.
+        let live = want.life == Life::Live;
+        let changed = live
+            && desired.policy.sessions != SessionPolicy::Keep
+            && want.revision > want.created_revision
+            && !want.is_settled()
+            && before < want.revision
+            && !right;
+        let left = live && same_process && desired.only_reports();
         jobs.push(Job {
-            digest: want.digest.expose_hex(),
+            digests,
             print,
             claim: Claim {
                 ours: held.is_some() || confirmed_here || want.replaces,
@@ -184,8 +219,13 @@ fn jobs<'a>(
                 end_sessions: (want.replaces || held.is_some()) && !confirmed_here,
             },
             was_confirmed: right || (mark.is_none() && before >= want.revision),
-            // Known to be ours and known to be out of date: no need to look first.
-            look: (held.is_some() && !right).then_some(Look::Skipped),
+            left: left.then(|| desired.revision.next()),
+            changed,
+            ends: false,
+            at,
+            // Known to be ours and known to be out of date: no need to look first, unless to see
+            // what is lost.
+            look: (held.is_some() && !right && !changed).then_some(Look::Skipped),
             action: Action::Nothing,
             want,
             rule,
@@ -194,9 +234,9 @@ fn jobs<'a>(
     jobs
 }
 
-fn print(want: &Wanted, rule: &Rule, context: &Context) -> u64 {
+fn print(want: &Wanted, digests: &BTreeSet<String>, rule: &Rule, context: &Context) -> u64 {
     let mut hasher = context.salt.build_hasher();
-    want.digest.expose_bytes().hash(&mut hasher);
+    (want.on, digests).hash(&mut hasher);
     rule.key.hash(&mut hasher);
     hasher.finish().max(FIRST_PRINT)
 }
@@ -240,17 +280,25 @@ async fn look(
 }
 
 /// Decides on a user and notes what that says of the node; true if it was found changed.
-fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Suspects) -> bool {
+fn judge(member: &mut Member, job: &mut Job<'_>, desired: &Desired, suspects: &Suspects) -> bool {
+    let (own_user, policy) = (&desired.own_user, desired.policy.sessions);
     let look = job.look.take().unwrap_or(Look::Skipped);
     let target = job.target(member);
     let action = plan::decide(&target, &look, own_user);
     let differs = plan::difference(&target, &look);
+    job.ends = job.changed
+        && match &look {
+            // Maybe written by us, and not ended any more.
+            Look::Present(seen) if plan::holds(&target, seen) => true,
+            Look::Present(seen) => !job.was_confirmed && sessions::loses(seen, &target),
+            Look::Absent | Look::Skipped => false,
+        };
     job.action = action;
     let name = job.want.name.as_str();
     let issue = match action {
         Action::Nothing => {
             let line = suspects.lines.get(&job.want.key).copied().unwrap_or(0);
-            confirm(member, job, line);
+            confirm(member, job, line, policy);
             return false;
         }
         Action::Clash => {
@@ -264,6 +312,17 @@ fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Susp
         Action::Refuse(reason) => job.issue(Standing::Failed, reason.to_owned()),
         Action::Set | Action::Replace | Action::Remove => {
             member.foreign.remove(&job.want.key);
+            if let Some(revision) = job.left.filter(|_| look != Look::Skipped) {
+                job.action = Action::Nothing;
+                let reason = format!("{name} {differs} on {}", member.address);
+                let issue = Issue {
+                    held: true,
+                    revision,
+                    ..job.issue(Standing::Drifted, reason)
+                };
+                member.settle(job.want.key, Some(issue));
+                return false;
+            }
             if job.was_confirmed && look != Look::Skipped {
                 tracing::warn!(
                     node = %member.address, user = name, "user {name} {differs}; putting it right"
@@ -283,13 +342,24 @@ fn judge(member: &mut Member, job: &mut Job<'_>, own_user: &str, suspects: &Susp
     false
 }
 
-fn confirm(member: &mut Member, job: &Job<'_>, line: u64) {
+fn confirm(member: &mut Member, job: &Job<'_>, line: u64, policy: SessionPolicy) {
+    if job.ends {
+        let whose = Whose {
+            account: &job.want.account,
+            user: job.want.name.as_str(),
+            key: job.want.key,
+            off: !job.want.on,
+        };
+        sessions::note(member, whose, policy);
+    }
     member.settle(job.want.key, None);
     member.marks.put(Mark {
         name: job.want.key,
         id: job.want.id_key,
         print: job.print,
         line,
+        revision: job.want.revision,
+        at: job.at,
     });
 }
 
@@ -298,6 +368,7 @@ async fn act(
     member: &mut Member,
     link: &Link,
     jobs: &[Job<'_>],
+    desired: &Desired,
     context: &Context,
 ) -> Result<(), NodeError> {
     let todo: Vec<&Job<'_>> = jobs
@@ -318,12 +389,7 @@ async fn act(
             match step {
                 Step::Kill => batch.add("CLIENT KILL", ["USER", name]),
                 Step::Delete => batch.add("ACL DELUSER", [name]),
-                Step::Set => {
-                    let digest = format!("#{}", job.digest);
-                    let start = [name, "reset", "on", digest.as_str()];
-                    let rules = job.rule.tokens.iter().map(String::as_str);
-                    batch.add("ACL SETUSER", start.into_iter().chain(rules))
-                }
+                Step::Set => batch.add("ACL SETUSER", job.words()),
             };
         }
         add_get(&mut batch, name);
@@ -344,13 +410,19 @@ async fn act(
             }
         }
         let look = seen(next(&mut replies), member, context)?;
-        read_back(member, job, &look, refusal);
+        read_back(member, job, &look, refusal, desired.policy.sessions);
     }
     Ok(())
 }
 
 /// Compares what the node now holds with what it should.
-fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<NodeError>) {
+fn read_back(
+    member: &mut Member,
+    job: &Job<'_>,
+    look: &Look,
+    refusal: Option<NodeError>,
+    policy: SessionPolicy,
+) {
     let target = job.target(member);
     let right = match look {
         Look::Present(seen) => !target.gone && plan::holds(&target, seen),
@@ -358,7 +430,7 @@ fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<No
         Look::Skipped => false,
     };
     if right {
-        confirm(member, job, 0);
+        confirm(member, job, 0, policy);
         return;
     }
     // Written again at the next pass, and rendered anew; what we have written stays ours.
@@ -369,6 +441,8 @@ fn read_back(member: &mut Member, job: &Job<'_>, look: &Look, refusal: Option<No
             id: job.want.id_key,
             print: UNCERTAIN,
             line: 0,
+            revision: Revision::ZERO,
+            at: job.at,
         });
     }
     let name = job.want.name.as_str();

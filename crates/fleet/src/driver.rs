@@ -1,5 +1,6 @@
 //! The fleet: one driver for each instance, found through the store, woken from outside.
 
+use crate::ask;
 use crate::board::Board;
 use crate::check;
 use crate::config::FleetConfig;
@@ -7,14 +8,17 @@ use crate::context::Context;
 use crate::crew::{Crew, Handle};
 use crate::desired::RuleBook;
 use crate::keeper::jittered;
+use crate::preview;
 use crate::stats::{Counters, FleetStats};
+use crate::takeover;
 use async_trait::async_trait;
+use claviger_core::adopt::{FoundUsers, UsersAsk};
 use claviger_core::ids::{AccountName, InstanceId};
 use claviger_core::instance::Instance;
 use claviger_core::ports::{self, CheckReport, Clock, Store, StoreError};
 use claviger_core::query::InstanceQuery;
 use claviger_core::refusal::Refusal;
-use claviger_core::sight::InstanceSight;
+use claviger_core::sight::{InstancePlan, InstanceSight};
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -211,11 +215,27 @@ impl ports::Fleet for Fleet {
         } else {
             self.0.context.store.nodes(id).await?
         };
-        Ok(Some(self.0.context.board.sight(&held, &records)))
+        Ok(Some(self.0.context.board.sight(
+            &held,
+            &records,
+            &self.0.context.salt,
+        )))
     }
 
-    async fn acl_words(&self, _: &InstanceId, _: Option<&str>) -> Result<Vec<String>, Refusal> {
-        Err(Refusal::Unavailable)
+    async fn acl_words(
+        &self,
+        id: &InstanceId,
+        category: Option<&str>,
+    ) -> Result<Vec<String>, Refusal> {
+        ask::acl_words(id, category, &self.0.context).await
+    }
+
+    async fn users(&self, id: &InstanceId, ask: &UsersAsk) -> Result<FoundUsers, Refusal> {
+        takeover::users(id, ask, &self.0.context).await
+    }
+
+    async fn plan(&self, id: &InstanceId) -> Result<InstancePlan, Refusal> {
+        preview::instance(id, &self.0.context).await
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

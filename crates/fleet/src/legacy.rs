@@ -35,6 +35,7 @@ pub(crate) fn users(member: &mut Member, desired: &Desired, context: &Context, s
             revision: want.revision,
             standing: Standing::Failed,
             reason,
+            held: false,
         });
     }
 }
@@ -49,44 +50,45 @@ pub(crate) async fn prepare(
         replication_login(member, link, turn).await?;
     }
     member.default_staged = Some(turn.print);
-    if let Some(password) = &turn.wanted.password {
+    if let Some(password) = turn.clear_password() {
         let mut batch = Batch::new();
         batch.add("CONFIG GET", ["requirepass"]);
         let mut replies = link.run(&batch).await?;
         let held = replies.pop().unwrap_or(Err(NodeError::Lost))?;
         let held = Secret::new(reply::field(&held, "requirepass").unwrap_or_default());
-        if held.same_as(password) {
+        if held.same_as(&Secret::new(password)) {
             turn.confirm(member);
         }
     }
     Ok(())
 }
 
-/// The server asks for the password from now on. It is sent in the clear, since this server
-/// knows no digests; sessions that are open stay open.
+/// The server asks for the password from now on, or for none. It is sent in the clear, since
+/// this server knows no digests; sessions that are open stay open.
 pub(crate) async fn finish(
     member: &mut Member,
     link: &Link,
     turn: &Turn<'_>,
 ) -> Result<(), NodeError> {
-    let Some(password) = &turn.wanted.password else {
+    let Some(password) = turn.clear_password() else {
         return Err(NodeError::Said {
             command: "CONFIG SET requirepass".into(),
             text: "the clear password is not known; set it again".into(),
         });
     };
     let mut batch = Batch::new();
-    batch
-        .add("CONFIG SET", ["requirepass", password.expose()])
+    batch.add("CONFIG SET", ["requirepass", password]);
+    if !password.is_empty() {
         // The connection that changed it proves itself anew, on every version.
-        .add("AUTH", [password.expose()])
-        .add("CONFIG GET", ["requirepass"]);
-    let mut replies = link.run(&batch).await?.into_iter();
-    let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
-    next()?;
-    next()?;
-    let held = Secret::new(reply::field(&next()?, "requirepass").unwrap_or_default());
-    if held.same_as(password) {
+        batch.add("AUTH", [password]);
+    }
+    batch.add("CONFIG GET", ["requirepass"]);
+    let mut last = Err(NodeError::Lost);
+    for reply in link.run(&batch).await? {
+        last = Ok(reply?);
+    }
+    let held = Secret::new(reply::field(&last?, "requirepass").unwrap_or_default());
+    if held.same_as(&Secret::new(password)) {
         member.saving.wanted = true;
         turn.confirm(member);
     } else {

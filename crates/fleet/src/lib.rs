@@ -6,10 +6,11 @@
 //! compiles what is desired (`desired`), compares it with what the node is known to hold
 //! (`marks`), looks where that is not known (`drive`, `sweep`, `scratch`), decides (`plan`, pure), acts and
 //! reads back (`drive`, `default_user`, `legacy`), and tells the store (`conclude`). What is seen
-//! now is on the `board`. The facts of the servers that this relies on are in `docs/engines.md`.
+//! now is on the `board`; what is only asked goes over connections of its own (`ask`, `check`). The facts of the servers that this relies on are in `docs/engines.md`.
 //!
 //! This is the only room that spells ACL commands; it names no cloud.
 
+mod ask;
 mod board;
 mod check;
 mod cluster;
@@ -32,14 +33,18 @@ mod member;
 mod membership;
 mod observe;
 mod plan;
+mod preview;
 mod reply;
 mod resp;
 mod roster;
 mod scratch;
 mod sentinel;
 mod sentinel_login;
+mod sessions;
 mod stats;
+mod survey;
 mod sweep;
+mod takeover;
 mod tls;
 mod topology;
 mod watch;

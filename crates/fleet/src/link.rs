@@ -11,8 +11,8 @@ use claviger_core::instance::{NodeLogin, NodeTls, SentinelLogin};
 use claviger_core::secret::Secret;
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -358,6 +358,12 @@ async fn connect(access: &Access, config: &FleetConfig) -> Result<Link, NodeErro
     })
 }
 
+/// How this process's connections are called on the nodes.
+pub(crate) fn client_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| format!("claviger-{:016x}", crate::keeper::random()))
+}
+
 fn split(address: &NodeAddress) -> Option<(&str, u16)> {
     let (host, port) = address.as_str().rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -442,16 +448,22 @@ async fn attempt(
             batch.add("AUTH", user.into_iter().chain([password.expose()]));
         }
     }
-    batch.word("PING");
+    batch.word("PING").add("CLIENT SETNAME", [client_name()]);
+    let mut useless = false;
     for reply in link.run(&batch).await? {
         match reply {
             Ok(_) => {}
             // AUTH to a default user that takes no password, or with a user name below 6.0.
-            Err(NodeError::Said { command, .. }) if command == "AUTH" => return Err(refused()),
+            Err(NodeError::Said { command, .. }) if command == "AUTH" => useless = true,
+            Err(NodeError::Said { command, .. }) if command == "CLIENT SETNAME" => {}
             // The login is fine; the least login may lack PING, a replica may be out of touch.
             Err(NodeError::Denied { .. } | NodeError::PrimaryDown | NodeError::Loading) => {}
             Err(error) => return Err(error),
         }
+    }
+    // Whoever meant the default user and is let in without a password is that user.
+    if useless && user.is_some() {
+        return Err(refused());
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use crate::keeper::Keeper;
 use crate::link::Link;
 use crate::marks::Marks;
 use crate::observe::Facts;
+use crate::sessions::Ending;
 use crate::sweep::Suspects;
+use claviger_core::engine::AclLevel;
 use claviger_core::ids::{AccountName, NodeAddress, Revision};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use std::collections::BTreeSet;
@@ -33,6 +35,8 @@ pub(crate) struct Issue {
     pub(crate) revision: Revision,
     pub(crate) standing: Standing,
     pub(crate) reason: String,
+    /// It is left so, as the instance's policy wants it.
+    pub(crate) held: bool,
 }
 
 /// The writing of a node's own file.
@@ -79,6 +83,12 @@ pub(crate) struct Member {
     pub(crate) driven: Revision,
     pub(crate) saved: Revision,
     pub(crate) saving: Saving,
+    /// Sessions that are to end.
+    pub(crate) endings: Vec<Ending>,
+    /// What was to end before this life of the service was looked for.
+    pub(crate) recalled: bool,
+    /// What is noteworthy and keeps nothing up.
+    pub(crate) notice: Option<String>,
     /// How many users it had at the last sweep.
     pub(crate) users: Option<usize>,
     /// ACL commands that the server had run, and that we had sent, when all was last compared.
@@ -135,6 +145,9 @@ impl Member {
             driven: Revision::ZERO,
             saved: Revision::ZERO,
             saving: Saving::default(),
+            endings: Vec::new(),
+            recalled: false,
+            notice: None,
             users: None,
             calls: None,
             cursor: 0,
@@ -157,6 +170,12 @@ impl Member {
     /// Connected, and known for what it is.
     pub(crate) fn is_ready(&self) -> bool {
         self.link.is_some() && self.looked
+    }
+
+    /// What its ACLs can express; the least, before it was seen.
+    pub(crate) fn level(&self) -> AclLevel {
+        let facts = self.facts.as_ref();
+        facts.map_or(AclLevel::None, |facts| facts.engine.acl_level())
     }
 
     pub(crate) fn role(&self) -> NodeRole {
@@ -239,6 +258,22 @@ impl Member {
             .find_map(|(held, text)| (*held == rule).then_some(*text))
     }
 
+    /// This very process of the server had confirmed everything up to there before this life of
+    /// the service.
+    pub(crate) fn was_stored_at(&self, revision: Revision) -> bool {
+        let now = self.facts.as_ref().map(|facts| facts.run_id.as_str());
+        self.stored.as_ref().is_some_and(|record| {
+            record.confirmed >= revision && now == Some(record.run_id.as_str())
+        })
+    }
+
+    /// Up to where it had confirmed everything before this life of the service.
+    pub(crate) fn stored_revision(&self) -> Revision {
+        self.stored
+            .as_ref()
+            .map_or(Revision::ZERO, |record| record.confirmed)
+    }
+
     /// Replaces what was said of this user.
     pub(crate) fn settle(&mut self, key: u64, issue: Option<Issue>) {
         self.issues.retain(|held| held.key != key);
@@ -248,9 +283,15 @@ impl Member {
     /// Up to where everything is confirmed, given the newest revision.
     pub(crate) fn reckon(&mut self, newest: Revision) {
         let open = self.issues.iter().map(|issue| issue.revision.0).min();
+        let before = self.confirmed;
         self.confirmed = match open {
             Some(revision) => Revision(newest.0.min(revision.saturating_sub(1))),
             None => newest,
         };
+        // What changed nothing on the node changed nothing in its file.
+        let unwritten = self.saving.wanted || self.saving.running;
+        if !unwritten && before > Revision::ZERO && self.saved >= before {
+            self.saved = self.saved.max(self.confirmed);
+        }
     }
 }

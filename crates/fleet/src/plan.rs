@@ -34,8 +34,10 @@ pub(crate) enum Look {
 #[derive(Clone, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) name: &'a str,
-    /// Its only password, in hexadecimal digits.
-    pub(crate) digest: &'a str,
+    /// It may log in.
+    pub(crate) on: bool,
+    /// Its passwords, in hexadecimal digits; exactly these.
+    pub(crate) digests: &'a BTreeSet<String>,
     /// How the node renders its rules; `None` if that is not known yet.
     pub(crate) rules: Option<u64>,
     /// It should not be there at all.
@@ -116,12 +118,11 @@ fn present(target: &Target<'_>, seen: &Seen) -> Action {
     }
 }
 
-/// The user is on, has exactly this password and exactly these rules.
+/// The user is on or off as wanted, has exactly these passwords and exactly these rules.
 pub(crate) fn holds(target: &Target<'_>, seen: &Seen) -> bool {
-    seen.on
+    seen.on == target.on
         && !seen.nopass
-        && seen.digests.len() == 1
-        && seen.digests.contains(target.digest)
+        && seen.digests == *target.digests
         && target.rules == Some(seen.rules)
 }
 
@@ -131,10 +132,11 @@ pub(crate) fn difference(target: &Target<'_>, look: &Look) -> &'static str {
         Look::Skipped => "is out of date",
         Look::Absent => "is missing",
         Look::Present(_) if target.gone => "is back",
-        Look::Present(seen) if !seen.on => "is switched off",
+        Look::Present(seen) if target.on && !seen.on => "is switched off",
+        Look::Present(seen) if !target.on && seen.on => "is switched on",
         Look::Present(seen) if seen.nopass => "takes any password",
-        Look::Present(seen) if !seen.digests.contains(target.digest) => "has another password",
-        Look::Present(seen) if seen.digests.len() > 1 => "has further passwords",
+        Look::Present(seen) if !target.digests.is_subset(&seen.digests) => "has another password",
+        Look::Present(seen) if seen.digests != *target.digests => "has further passwords",
         Look::Present(_) => "has other rules",
     }
 }
@@ -146,7 +148,8 @@ pub(crate) enum Step {
     Kill,
     /// Delete it.
     Delete,
-    /// `reset on #digest rules...`, in one command, which a server does whole or not at all.
+    /// `reset on|off #digest... rules...`, in one command, which a server does whole or not at
+    /// all.
     Set,
 }
 
@@ -173,7 +176,8 @@ mod tests {
     #[derive(Clone, Debug)]
     struct Want {
         name: String,
-        digest: String,
+        on: bool,
+        digests: BTreeSet<String>,
         rules: u64,
         gone: bool,
         claim: Claim,
@@ -183,7 +187,8 @@ mod tests {
         fn target(&self) -> Target<'_> {
             Target {
                 name: &self.name,
-                digest: &self.digest,
+                on: self.on,
+                digests: &self.digests,
                 rules: Some(self.rules),
                 gone: self.gone,
                 claim: self.claim,
@@ -204,9 +209,9 @@ mod tests {
                 }
                 Step::Set => {
                     let user = Seen {
-                        on: true,
+                        on: want.on,
                         nopass: false,
-                        digests: BTreeSet::from([want.digest.clone()]),
+                        digests: want.digests.clone(),
                         rules: want.rules,
                     };
                     model.insert(want.name.clone(), user);
@@ -245,10 +250,13 @@ mod tests {
     }
 
     fn wants() -> impl Strategy<Value = BTreeMap<String, Want>> {
-        let want = (name(), "[ab]", 0..3_u64, any::<bool>(), claim()).prop_map(
-            |(name, digest, rules, gone, claim)| Want {
+        let digests = proptest::collection::btree_set("[ab]", 1..3);
+        let flags = any::<[bool; 2]>();
+        let want = (name(), digests, 0..3_u64, flags, claim()).prop_map(
+            |(name, digests, rules, [on, gone], claim)| Want {
                 name,
-                digest,
+                on,
+                digests,
                 rules,
                 gone,
                 claim,
@@ -314,7 +322,8 @@ mod tests {
     fn differences_are_named() {
         let want = Want {
             name: "a".into(),
-            digest: "d".into(),
+            on: true,
+            digests: BTreeSet::from(["d".to_owned()]),
             rules: 1,
             gone: false,
             claim: Claim::default(),
@@ -331,5 +340,8 @@ mod tests {
         assert_eq!(say(&seen), "has further passwords");
         seen.on = false;
         assert_eq!(say(&seen), "is switched off");
+        seen.digests = BTreeSet::from(["e".to_owned()]);
+        seen.on = true;
+        assert_eq!(say(&seen), "has another password");
     }
 }

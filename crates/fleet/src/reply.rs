@@ -3,6 +3,7 @@
 use crate::errors::NodeError;
 use crate::resp::Value;
 use claviger_core::acl_equal::{RuleText, UserSeen};
+use claviger_core::engine::AclLevel;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -125,7 +126,8 @@ fn parse_user(value: &Value) -> Option<UserSeen> {
                         "on" => user.on = true,
                         "off" => {}
                         "nopass" => user.nopass = true,
-                        "allkeys" | "allchannels" | "allcommands" => {}
+                        // Payloads are checked with it and without; only skip- turns that off.
+                        "allkeys" | "allchannels" | "allcommands" | "sanitize-payload" => {}
                         _ => {
                             user.rules.flags.insert(flag);
                         }
@@ -150,6 +152,37 @@ fn parse_user(value: &Value) -> Option<UserSeen> {
         }
     }
     (complete == 3).then_some(user)
+}
+
+/// The rule tokens that give a user what it has, from its description: first the keys and
+/// channels, explicitly also when there are none, then its commands, then its selectors. Whether
+/// they really do is for a scratch user to show.
+pub(crate) fn rule_tokens(user: &UserSeen, value: &Value, level: AclLevel) -> Vec<String> {
+    let mut tokens = vec!["resetkeys".to_owned()];
+    let bare = level < AclLevel::Selectors;
+    let marked = |mark: &str, pattern: &String| {
+        // Before 7.0 patterns come without the mark.
+        let mark = if bare { mark } else { "" };
+        format!("{mark}{pattern}")
+    };
+    tokens.extend(user.rules.keys.iter().map(|key| marked("~", key)));
+    if level >= AclLevel::Channels {
+        tokens.push("resetchannels".to_owned());
+        tokens.extend(user.rules.channels.iter().map(|name| marked("&", name)));
+    }
+    tokens.extend(user.rules.commands.split_whitespace().map(str::to_owned));
+    let fields = fields(value).unwrap_or_default();
+    let selectors = fields.iter().find(|(name, _)| name == "selectors");
+    for selector in selectors
+        .and_then(|(_, value)| list(value))
+        .unwrap_or_default()
+    {
+        let part = |name| field(selector, name).unwrap_or_default();
+        let words = [part("keys"), part("channels"), part("commands")].join(" ");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        tokens.push(format!("({})", words.join(" ")));
+    }
+    tokens
 }
 
 fn patterns(value: &Value) -> Option<BTreeSet<String>> {
@@ -226,7 +259,7 @@ mod tests {
         ]);
         let new = Value::List(vec![
             bulk("flags"),
-            array(&["on", "sanitize-payload"]),
+            array(&["on", "sanitize-payload", "skip-sanitize-payload"]),
             bulk("passwords"),
             array(&["aa"]),
             bulk("commands"),
@@ -246,7 +279,8 @@ mod tests {
         let new = user(&new).ok().flatten().unwrap_or_default();
         assert_eq!(new.rules.keys.len(), 2);
         assert!(new.rules.others.contains("databases=alldbs"));
-        assert!(new.rules.flags.contains("sanitize-payload"));
+        let flags: Vec<&str> = new.rules.flags.iter().map(String::as_str).collect();
+        assert_eq!(flags, ["skip-sanitize-payload"]);
         assert_eq!(user(&Value::Nil), Ok(None));
         assert!(user(&bulk("OK")).is_err());
         assert!(user(&array(&["flags"])).is_err());

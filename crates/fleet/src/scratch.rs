@@ -62,7 +62,7 @@ pub(crate) fn take_renderings(
         if let (Ok(_), Ok(value)) = (set, shown)
             && let Some(user) = reply::user(&value)?
         {
-            let text = rendering(&user, member, context);
+            let text = rendering(&user, member.level(), context);
             member.renderings.push((rule.key, text));
         }
     }
@@ -70,10 +70,9 @@ pub(crate) fn take_renderings(
 }
 
 /// The short form of a user's rules as a node renders them.
-pub(crate) fn rendering(user: &UserSeen, member: &Member, context: &Context) -> u64 {
-    let level = member.facts.as_ref().map(|facts| facts.engine.acl_level());
+pub(crate) fn rendering(user: &UserSeen, level: AclLevel, context: &Context) -> u64 {
     let mut hasher = context.salt.build_hasher();
-    reply::hash_rules(&user.rules, level < Some(AclLevel::Ordered), &mut hasher);
+    reply::hash_rules(&user.rules, level < AclLevel::Ordered, &mut hasher);
     hasher.finish()
 }
 
@@ -84,7 +83,7 @@ pub(crate) fn seen(reply: Reply, member: &Member, context: &Context) -> Result<L
         Some(user) => Look::Present(Seen {
             on: user.on,
             nopass: user.nopass,
-            rules: rendering(&user, member, context),
+            rules: rendering(&user, member.level(), context),
             digests: user.digests,
         }),
     })

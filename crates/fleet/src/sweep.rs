@@ -10,6 +10,7 @@ use crate::marks::GONE;
 use crate::member::Member;
 use crate::plan::SCRATCH_PREFIX;
 use crate::reply;
+use crate::sessions::Ending;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::AccountName;
 use std::collections::{HashMap, HashSet};
@@ -186,6 +187,7 @@ impl Suspects {
         };
         self.names.is_empty()
             && !self.related
+            && !member.endings.iter().any(Ending::is_due)
             && foreign().count().min(UNMANAGED_MAX) == member.unmanaged.len()
             && foreign().take(UNMANAGED_MAX).all(known)
     }

@@ -6,6 +6,7 @@ use claviger_core::audit::AuditEntry;
 use claviger_core::command::Command;
 use claviger_core::decide::{Fresh, decide};
 use claviger_core::ids::AccountId;
+use claviger_core::instance::Held;
 use claviger_core::outcome::Changed;
 use claviger_core::ports::{AccountWrite, Idempotency, NonceMark, StoreError};
 use claviger_core::refusal::Refusal;
@@ -107,6 +108,24 @@ impl Service {
         call: &Call,
     ) -> Result<Changed, Refusal> {
         let write = self.account_write(ask, token, rules, call);
+        self.commit(write, call).await
+    }
+
+    /// As [`Service::execute`], if a condition still holds when it is decided.
+    pub(crate) async fn execute_if(
+        &self,
+        ask: Authorized<Command>,
+        rules: &'static Rules,
+        call: &Call,
+        still: impl Fn(&Held) -> Result<(), Refusal> + Send + Sync + 'static,
+    ) -> Result<Changed, Refusal> {
+        let mut write = self.account_write(ask, None, rules, call);
+        let decide = write.decide;
+        write.decide = Arc::new(move |held| still(held).and_then(|()| decide(held)));
+        self.commit(write, call).await
+    }
+
+    async fn commit(&self, write: AccountWrite, call: &Call) -> Result<Changed, Refusal> {
         let (store, fleet) = (Arc::clone(&self.store), Arc::clone(&self.fleet));
         let request_id = call.request_id.clone();
         let work = tokio::spawn(async move {

@@ -1,14 +1,14 @@
 //! Fleet members: registered, checked, set, removed.
 
 use crate::Service;
+use crate::instance_set::{SetInstance, custom_roles_ok, set_ops};
 use crate::native::{NativeContext, NativeError, secret_option, store_error};
 use crate::node_urls::{map_ok, read_nodes, sentinel_login};
 use claviger_core::access::{Action, authorize};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountId, InstanceId, Revision};
 use claviger_core::instance::{
-    AdministratorReach, Instance, InstanceState, InstanceView, NodeTls, RolePolicy, RoleProfile,
-    TopologyChoice,
+    Instance, InstanceState, InstanceView, NodeTls, RolePolicy, TopologyChoice,
 };
 use claviger_core::outcome::Answer;
 use claviger_core::policy::InstancePolicy;
@@ -78,30 +78,6 @@ pub struct AddedInstance {
     pub instance: InstanceView,
     /// What was found on its nodes.
     pub check: CheckReport,
-}
-
-/// Settings to change; absent ones stay.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SetInstance {
-    /// Faithful or strict.
-    #[serde(default)]
-    pub role_profile: Option<RoleProfile>,
-    /// Commands taken from every role; empty takes none.
-    #[serde(default)]
-    pub disabled_commands: Option<Vec<String>>,
-    /// How far Administrator reaches.
-    #[serde(default)]
-    pub administrator: Option<AdministratorReach>,
-    /// A name for people.
-    #[serde(default)]
-    pub name: Option<String>,
-    /// Region word.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// Set aside: changes are refused, nodes left alone.
-    #[serde(default)]
-    pub paused: Option<bool>,
 }
 
 /// Region of instances registered without one.
@@ -232,7 +208,7 @@ impl Service {
         let held = self.store.viewed(id).await;
         let held = held.map_err(|failure| store_error(&failure, &cx.request_id))?;
         let held = held.ok_or(NativeError::Refused(Refusal::InstanceNotFound))?;
-        let (ops, detail) = set_ops(&held.instance, set).map_err(NativeError::Invalid)?;
+        let (ops, detail) = set_ops(&held, set)?;
         if !ops.is_empty() {
             let call = cx.call("instance.set");
             let mut audit = call.audit(&cx.principal, self.now(), id.as_str(), "");
@@ -294,6 +270,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
     label_ok("name", &name)?;
     label_ok("region", &region)?;
     disabled_ok(&new.roles.disabled_commands)?;
+    custom_roles_ok(&new.roles.custom)?;
     let (seeds, mut login) = read_nodes(&new.nodes)?;
     if new.password.is_some() {
         login.password = new.password;
@@ -328,7 +305,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
     })
 }
 
-fn label_ok(what: &str, text: &str) -> Result<(), String> {
+pub(crate) fn label_ok(what: &str, text: &str) -> Result<(), String> {
     let fine = (1..=LABEL_LEN_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
     if fine {
         Ok(())
@@ -337,7 +314,7 @@ fn label_ok(what: &str, text: &str) -> Result<(), String> {
     }
 }
 
-fn disabled_ok(commands: &[String]) -> Result<(), String> {
+pub(crate) fn disabled_ok(commands: &[String]) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     let fine = |c: &String| (1..=64).contains(&c.len()) && c.chars().all(plain);
     if commands.len() <= DISABLED_MAX && commands.iter().all(fine) {
@@ -345,50 +322,4 @@ fn disabled_ok(commands: &[String]) -> Result<(), String> {
     } else {
         Err("disabled commands are lower-case command names, 500 at most".into())
     }
-}
-
-fn set_ops(held: &Instance, set: SetInstance) -> Result<(Vec<Op>, String), String> {
-    let mut ops = Vec::new();
-    let mut detail = Vec::new();
-    let roles = RolePolicy {
-        profile: set.role_profile.unwrap_or(held.roles.profile),
-        disabled_commands: set
-            .disabled_commands
-            .unwrap_or_else(|| held.roles.disabled_commands.clone()),
-        administrator: set.administrator.unwrap_or(held.roles.administrator),
-        custom: held.roles.custom.clone(),
-    };
-    disabled_ok(&roles.disabled_commands)?;
-    if roles != held.roles {
-        detail.push(format!("roles {roles:?}"));
-        ops.push(Op::SetRoles(held.id.clone(), roles));
-    }
-    if set.name.is_some() || set.region.is_some() {
-        set.name
-            .iter()
-            .try_for_each(|name| label_ok("name", name))?;
-        set.region
-            .iter()
-            .try_for_each(|region| label_ok("region", region))?;
-        detail.push("labels".into());
-        let (name, region) = (set.name, set.region);
-        ops.push(Op::SetLabels {
-            instance: held.id.clone(),
-            name,
-            region,
-        });
-    }
-    if let Some(paused) = set.paused {
-        let seen = held.engine.is_some();
-        let state = match (paused, seen) {
-            (true, _) => InstanceState::Paused,
-            (false, true) => InstanceState::Running,
-            (false, false) => InstanceState::Registering,
-        };
-        if state != held.state {
-            detail.push(format!("state {state:?}"));
-            ops.push(Op::SetState(held.id.clone(), state));
-        }
-    }
-    Ok((ops, detail.join(", ")))
 }

@@ -5,9 +5,12 @@
 //! and [`access_keys`]. Both meet in [`execute`] and [`query`].
 
 pub mod access_keys;
+pub mod adopt;
 pub mod cloud;
 pub mod execute;
+pub mod expiry;
 mod idempotency;
+pub mod instance_set;
 pub mod instances;
 mod keyring;
 mod lockout;

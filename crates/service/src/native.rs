@@ -6,6 +6,7 @@ use crate::native_rules::RULES;
 use crate::{Origin, Service};
 use claviger_core::access::{Action, Principal, authorize};
 use claviger_core::account::AccountView;
+use claviger_core::clock::Timestamp;
 use claviger_core::command::{
     Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, PasswordChange, Target,
 };
@@ -222,6 +223,9 @@ pub struct NewAccount {
     /// Free text.
     #[serde(default)]
     pub description: Option<String>,
+    /// When it is to be disabled, if ever.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
     /// The same token makes the account once, however often it is sent.
     #[serde(default)]
     pub client_token: Option<String>,
@@ -240,6 +244,20 @@ pub struct ModifyNative {
     /// Another password.
     #[serde(default, deserialize_with = "secret_option")]
     pub password: Option<Secret>,
+    /// Connections need no password, or one again; only of the default account.
+    #[serde(default)]
+    pub password_free: Option<bool>,
+    /// It may log in.
+    #[serde(default)]
+    pub enabled: Option<bool>,
+    /// Another end; null for none.
+    #[serde(default, deserialize_with = "given")]
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// A field that is there, be it null.
+fn given<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<Timestamp>>, D::Error> {
+    Option::<Timestamp>::deserialize(from).map(Some)
 }
 
 /// The bound on a native idempotency token, bytes.
@@ -348,6 +366,7 @@ impl Service {
         instance: &InstanceId,
         new: NewAccount,
     ) -> Result<Changed, NativeError> {
+        self.future(new.expires_at)?;
         let privilege = new
             .privilege
             .as_deref()
@@ -359,7 +378,7 @@ impl Service {
             privilege: asked_privilege(privilege),
             routing: Asked::Known(Routing::PRIMARY),
             description: new.description,
-            expires_at: None,
+            expires_at: new.expires_at,
         });
         self.native_change(cx, "account.create", command, new.client_token)
             .await
@@ -376,14 +395,25 @@ impl Service {
         name: &str,
         modify: ModifyNative,
     ) -> Result<Changed, NativeError> {
+        self.future(modify.expires_at.flatten())?;
         let command = Command::Modify(ModifyAccount {
             privilege: modify.privilege.as_deref().map(asked_privilege),
             description: modify.description,
             password: modify.password.map(|new| PasswordChange { old: None, new }),
+            password_free: modify.password_free,
+            enabled: modify.enabled,
+            expires_at: modify.expires_at,
             ..ModifyAccount::of(instance.clone(), target(name))
         });
         self.native_change(cx, "account.modify", command, None)
             .await
+    }
+
+    fn future(&self, end: Option<Timestamp>) -> Result<(), NativeError> {
+        if end.is_some_and(|end| end <= self.now()) {
+            return Err(NativeError::Invalid("expires_at is in the past".into()));
+        }
+        Ok(())
     }
 
     /// Ends an account.

@@ -14,6 +14,7 @@ use crate::strikes::{clear_strikes, put_strike};
 use crate::words::Word;
 use crate::writer::Desk;
 use claviger_core::account::{Account, AccountKind, Life};
+use claviger_core::adopt::Adoption;
 use claviger_core::audit::AuditEntry;
 use claviger_core::ids::{AccountId, AccountName, InstanceId, TaskId};
 use claviger_core::instance::{Instance, InstanceState, RolePolicy};
@@ -46,6 +47,7 @@ pub(crate) fn apply(
                 region,
             } => set_labels(desk, &instance, name.as_deref(), region.as_deref())?,
             Op::SetPolicy(id, policy) => set_policy(desk, &id, &policy)?,
+            Op::Adopt(id, adoption) => adopt(desk, &id, &adoption)?,
             Op::ForgetTask(id) => forget_task(desk, id)?,
             Op::Strike(strike) => put_strike(desk, &strike)?,
             Op::ClearStrikes(scope) => clear_strikes(desk, &scope)?,
@@ -157,7 +159,8 @@ fn set_roles(desk: &Desk, id: &InstanceId, roles: &RolePolicy) -> Result<(), Fau
     desk.connection
         .prepare_cached(
             "UPDATE account SET revision = ?2
-             WHERE instance = ?1 AND (kind = 'custom' OR sealed_password IS NOT NULL)",
+             WHERE instance = ?1
+                 AND (kind = 'custom' OR sealed_password IS NOT NULL OR password_free)",
         )?
         .execute((id.as_str(), number(revision)))?;
     Ok(())
@@ -169,6 +172,23 @@ fn set_policy(desk: &Desk, id: &InstanceId, policy: &InstancePolicy) -> Result<(
         "UPDATE instance SET policy = ?2 WHERE id = ?1",
         (id.as_str(), to_json(policy)?),
     )
+}
+
+/// Accounts of users that are on the nodes already. A name that is taken refuses all of them.
+fn adopt(desk: &Desk, id: &InstanceId, adoption: &Adoption) -> Result<(), Fault> {
+    let held = read::instance(&desk.connection, id, Secrets::Absent)?;
+    let held = held.ok_or(StoreError::NotFound)?;
+    let after = adoption.after(&held).ok_or(StoreError::Exists)?;
+    update_one(
+        desk,
+        "UPDATE instance SET roles = ?2 WHERE id = ?1",
+        (id.as_str(), to_json(&after.roles)?),
+    )?;
+    set_revision(&desk.connection, id, after.revision)?;
+    for account in &after.accounts {
+        put_account(desk, id, account)?;
+    }
+    Ok(())
 }
 
 /// Only a finished one: a running one is what tells that nodes are still behind.

@@ -10,9 +10,11 @@ use crate::words::Word;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind};
 use claviger_core::audit::AuditEntry;
-use claviger_core::ids::{InstanceId, KeyId, TaskId};
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{AccountName, InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
 use claviger_core::node::NodeRecord;
+use claviger_core::ports::EXPIRING_MAX;
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::task::Task;
 use rusqlite::types::Value;
@@ -105,6 +107,22 @@ fn accounts(
         accounts[..=default].rotate_right(1);
     }
     Ok(accounts)
+}
+
+/// See [`claviger_core::ports::Store::expiring`].
+pub(crate) fn expiring(
+    connection: &Connection,
+    until: Timestamp,
+) -> Result<Vec<(InstanceId, AccountName)>, Fault> {
+    let sql = "SELECT a.instance, a.name FROM account a JOIN instance i ON i.id = a.instance
+         WHERE a.expires_at IS NOT NULL AND a.expires_at <= ?1 AND a.enabled AND a.life = 'live'
+             AND i.state = 'running'
+         ORDER BY a.expires_at LIMIT ?2";
+    let limit = rows::count(EXPIRING_MAX);
+    collect(connection, sql, (until.as_millis(), limit), |row| {
+        let (instance, name): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok((InstanceId::new(instance), AccountName::new(name)))
+    })
 }
 
 /// Conditions that are put together as a query asks for them.

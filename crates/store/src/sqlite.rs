@@ -11,7 +11,8 @@ use crate::writer::{Counters, Job, QUEUE_MAX, Reply, Writer};
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
 use claviger_core::audit::AuditEntry;
-use claviger_core::ids::{InstanceId, KeyId, TaskId};
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{AccountName, InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
 use claviger_core::node::NodeRecord;
 use claviger_core::ports::{Accepted, AccountWrite, Op, Store, StoreError, Strikes};
@@ -171,6 +172,13 @@ impl Store for SqliteStore {
 
     async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError> {
         self.readers.list(read::instance_ids).await
+    }
+
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
+        self.readers.list(move |db| read::expiring(db, until)).await
     }
 
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {

@@ -68,6 +68,7 @@ pub(crate) fn touched(op: &Op) -> Option<&InstanceId> {
         | Op::SetRoles(id, _)
         | Op::SetState(id, _)
         | Op::SetPolicy(id, _)
+        | Op::Adopt(id, _)
         | Op::SetLabels { instance: id, .. }
         | Op::Confirm(id, ..) => Some(id),
         Op::Observe(observed) => Some(&observed.instance),

@@ -76,6 +76,8 @@ suite! { embedded();
     failures_are_counted,
     only_finished_tasks_are_forgotten,
     narrower_look_ups,
+    ends_that_have_come,
+    users_are_taken_over,
 }
 
 mod more;
@@ -84,8 +86,8 @@ mod cases {
     use super::*;
 
     pub(super) use super::more::{
-        accounts_keep_their_state, failures_are_counted, narrower_look_ups,
-        only_finished_tasks_are_forgotten, policies_are_kept,
+        accounts_keep_their_state, ends_that_have_come, failures_are_counted, narrower_look_ups,
+        only_finished_tasks_are_forgotten, policies_are_kept, users_are_taken_over,
     };
 
     type Any = Arc<dyn Store>;

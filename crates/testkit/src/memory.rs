@@ -1,5 +1,7 @@
 //! A store in memory: simple, correct, gone with the test.
 
+mod ops;
+
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind, Life};
@@ -327,85 +329,7 @@ impl Store for MemoryStore {
     async fn apply(&self, ops: Vec<Op>, audit: Option<AuditEntry>) -> Result<(), StoreError> {
         let mut state = self.open()?;
         for op in ops {
-            match op {
-                Op::AddInstance {
-                    instance,
-                    default_account,
-                } => {
-                    if state.instances.contains_key(&instance.id) {
-                        return Err(StoreError::Exists);
-                    }
-                    insert(&mut state, *instance, default_account);
-                }
-                Op::RemoveInstance(id) => {
-                    state.instances.remove(&id).ok_or(StoreError::NotFound)?;
-                    state.nodes.remove(&id);
-                    state.tasks.retain(|task| task.instance != id);
-                }
-                Op::SetRoles(id, roles) => {
-                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
-                    held.instance.revision = held.instance.revision.next();
-                    held.instance.roles = roles;
-                    for account in held.accounts.iter_mut().filter(|a| a.is_managed()) {
-                        account.revision = held.instance.revision;
-                    }
-                }
-                Op::SetState(id, to) => {
-                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
-                    held.instance.state = to;
-                }
-                Op::SetLabels {
-                    instance,
-                    name,
-                    region,
-                } => {
-                    let held = state
-                        .instances
-                        .get_mut(&instance)
-                        .ok_or(StoreError::NotFound)?;
-                    held.instance.name = name.unwrap_or_else(|| held.instance.name.clone());
-                    held.instance.region = region.unwrap_or_else(|| held.instance.region.clone());
-                }
-                Op::SetPolicy(id, policy) => {
-                    let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
-                    held.instance.policy = policy;
-                }
-                Op::ForgetTask(id) => {
-                    let gone = |task: &Task| task.id == id && task.state != TaskState::Running;
-                    let at = state.tasks.iter().position(gone);
-                    state.tasks.remove(at.ok_or(StoreError::NotFound)?);
-                }
-                Op::Strike(strike) => {
-                    let lock_ms = i64::from(strike.lock_s) * 1_000;
-                    let until = Timestamp::from_millis(strike.at.as_millis() + lock_ms);
-                    let known = state.strikes.entry(strike.scope).or_default();
-                    let count = if known.until <= strike.at {
-                        1
-                    } else {
-                        known.count + 1
-                    };
-                    *known = Strikes { count, until };
-                }
-                Op::ClearStrikes(scope) => {
-                    state.strikes.remove(&scope);
-                }
-                Op::Confirm(id, what, at) => confirm(&mut state, &id, &what, at),
-                Op::Observe(observed) => {
-                    self.observations.fetch_add(1, Ordering::Relaxed);
-                    observe(&mut state, observed);
-                }
-                Op::AddKey(key) => state.keys.push(key),
-                Op::PutRootKey(key) => {
-                    state.keys.retain(|held| held.id != key.id);
-                    state.keys.push(key);
-                }
-                Op::RevokeKey(id, at) => {
-                    for key in state.keys.iter_mut().filter(|key| key.id == id) {
-                        key.revoked_at = Some(at);
-                    }
-                }
-                Op::Purge(_) => {}
-            }
+            self.apply_one(&mut state, op)?;
         }
         state.audit.extend(audit);
         Ok(())
@@ -442,6 +366,23 @@ impl Store for MemoryStore {
 
     async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError> {
         Ok(self.open()?.instances.keys().cloned().collect())
+    }
+
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
+        let state = self.open()?;
+        let due = |account: &&Account| {
+            let ended = account.expires_at.is_some_and(|end| end <= until);
+            ended && account.enabled && account.life == Life::Live
+        };
+        let mut found = Vec::new();
+        for (id, held) in &state.instances {
+            let names = held.accounts.iter().filter(due).map(|a| a.name.clone());
+            found.extend(names.map(|name| (id.clone(), name)));
+        }
+        Ok(found)
     }
 
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {

@@ -4,13 +4,14 @@ use super::task::{timeout, wait};
 use super::{moment, rows, text};
 use crate::cli::{
     AccountArgs, AccountCommand, AccountCreateArgs, AccountDeleteArgs, AccountListArgs,
-    AccountModifyArgs, WaitArgs,
+    AccountModifyArgs, AccountSwitchArgs, End, WaitArgs,
 };
 use crate::client::{Answer, Call, Client, segment};
 use crate::env::Env;
 use crate::failure::Failure;
 use crate::output::Out;
 use crate::secret_input::{self, NewPassword};
+use claviger_core::ports::Clock as _;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(super) fn run(command: AccountCommand, env: &dyn Env) -> Result<(), Failure>
         }
         AccountCommand::Create(args) => create(&args, env),
         AccountCommand::Modify(args) => modify(&args, env),
+        AccountCommand::Disable(args) => switch(&args, false, env),
+        AccountCommand::Enable(args) => switch(&args, true, env),
         AccountCommand::Delete(args) => delete(&args, env),
     }
 }
@@ -85,7 +88,24 @@ fn show(account: &Value, out: Out) -> Result<(), Failure> {
         ("description", text(account, "/description")),
         ("created", moment(account, "/created_at")),
         ("password set", moment(account, "/password_set_at")),
+        ("enabled", text(account, "/enabled")),
+        ("expires", moment(account, "/expires_at")),
+        ("password-free", text(account, "/password_free")),
     ])
+}
+
+/// An end in the service's words: milliseconds since the epoch, or null.
+fn end_of(end: End) -> Result<Value, Failure> {
+    let too_far = || Failure::usage("--expires-at: that is too far away");
+    match end {
+        End::Never => Ok(Value::Null),
+        End::At(millis) => Ok(json!(millis)),
+        End::In(after) => {
+            let after = i64::try_from(after.as_millis()).map_err(|_| too_far())?;
+            let now = crate::clock::SystemClock.now().as_millis();
+            Ok(json!(now.checked_add(after).ok_or_else(too_far)?))
+        }
+    }
 }
 
 /// Read before anything is changed.
@@ -111,6 +131,9 @@ fn create(args: &AccountCreateArgs, env: &dyn Env) -> Result<(), Failure> {
     if let Some(description) = &args.description {
         body["description"] = json!(description);
     }
+    if let Some(end) = args.expires_at {
+        body["expires_at"] = end_of(end)?;
+    }
     let call = Call::new("POST", base(&args.account.instance)).with_body(body);
     let answer = client.call(call)?;
     let done = Done {
@@ -131,13 +154,20 @@ fn modify(args: &AccountModifyArgs, env: &dyn Env) -> Result<(), Failure> {
     if let Some(description) = &args.description {
         body["description"] = json!(description);
     }
+    if let Some(end) = args.expires_at {
+        body["expires_at"] = end_of(end)?;
+    }
+    if let Some(free) = args.password_free {
+        body["password_free"] = json!(free.is_on());
+    }
     let password = secret_input::new_password(&args.password, env)?;
     if let Some(password) = &password {
         body["password"] = json!(password.secret.expose());
     }
     if body.as_object().is_none_or(serde_json::Map::is_empty) {
         return Err(Failure::usage(
-            "nothing to change: give --privilege, --description or a new password",
+            "nothing to change: give --privilege, --description, --expires-at, --password-free or \
+             a new password",
         ));
     }
     let client = Client::from_args(&args.account.client, env)?;
@@ -149,6 +179,20 @@ fn modify(args: &AccountModifyArgs, env: &dyn Env) -> Result<(), Failure> {
         verb: "changed",
     };
     done.tell(&answer, password.as_ref())
+}
+
+fn switch(args: &AccountSwitchArgs, enabled: bool, env: &dyn Env) -> Result<(), Failure> {
+    let wait = patience(&args.wait)?;
+    let client = Client::from_args(&args.account.client, env)?;
+    let body = json!({ "enabled": enabled });
+    let answer = client.call(Call::new("PATCH", path(&args.account)).with_body(body))?;
+    let done = Done {
+        client: &client,
+        account: &args.account,
+        wait,
+        verb: if enabled { "enabled" } else { "disabled" },
+    };
+    done.tell(&answer, None)
 }
 
 fn delete(args: &AccountDeleteArgs, env: &dyn Env) -> Result<(), Failure> {

@@ -1,10 +1,7 @@
 //! `claviger instance`: fleet members.
 
 use super::{joined, moment, rows, text};
-use crate::cli::{
-    AdministratorArg, InstanceAddArgs, InstanceArgs, InstanceCommand, InstanceSetArgs,
-    RoleProfileArg,
-};
+use crate::cli::{InstanceAddArgs, InstanceArgs, InstanceCommand};
 use crate::client::{Call, Client, segment};
 use crate::env::Env;
 use crate::failure::Failure;
@@ -48,12 +45,13 @@ pub(super) fn run(command: InstanceCommand, env: &dyn Env) -> Result<(), Failure
         }
         InstanceCommand::Remove(args) => remove(&args, env),
         InstanceCommand::Check(args) => check(&args, env),
-        InstanceCommand::Set(args) => set(&args, env),
+        InstanceCommand::Set(args) => super::instance_set::run(&args, env),
+        InstanceCommand::Adopt(args) => super::adopt::run(&args, env),
         InstanceCommand::LoginRules(args) => super::login_rules::run(Out::new(args.json)),
     }
 }
 
-fn path(id: &str) -> String {
+pub(super) fn path(id: &str) -> String {
     format!("/instances/{}", segment(id))
 }
 
@@ -212,44 +210,7 @@ fn print_check(check: &Value, out: Out) -> Result<(), Failure> {
     Ok(())
 }
 
-fn set(args: &InstanceSetArgs, env: &dyn Env) -> Result<(), Failure> {
-    let client = Client::from_args(&args.client, env)?;
-    let mut body = json!({});
-    if let Some(profile) = args.role_profile {
-        body["role_profile"] = match profile {
-            RoleProfileArg::Faithful => json!("faithful"),
-            RoleProfileArg::Strict => json!("strict"),
-        };
-    }
-    if let Some(reach) = args.administrator {
-        body["administrator"] = match reach {
-            AdministratorArg::Fenced => json!("fenced"),
-            AdministratorArg::Full => json!("full"),
-        };
-    }
-    if let Some(list) = &args.disabled_commands {
-        let commands = list.split(',').map(|c| c.trim().to_ascii_lowercase());
-        let commands: Vec<_> = commands.filter(|c| !c.is_empty()).collect();
-        body["disabled_commands"] = json!(commands);
-    }
-    if let Some(name) = &args.name {
-        body["name"] = json!(name);
-    }
-    if let Some(region) = &args.region {
-        body["region"] = json!(region);
-    }
-    if args.pause || args.resume {
-        body["paused"] = json!(args.pause);
-    }
-    let answer = client.call(Call::new("PATCH", path(&args.id)).with_body(body))?;
-    let out = Out::new(args.client.json);
-    if out.is_json() {
-        return out.json(&answer.text);
-    }
-    show(&answer.value, out)
-}
-
-fn show(instance: &Value, out: Out) -> Result<(), Failure> {
+pub(super) fn show(instance: &Value, out: Out) -> Result<(), Failure> {
     let nodes = rows(instance, "nodes").iter().map(|node| {
         let tls = if node["tls"] == true { " (TLS)" } else { "" };
         format!("{}{tls}", text(node, "/address"))
@@ -268,9 +229,43 @@ fn show(instance: &Value, out: Out) -> Result<(), Failure> {
             joined(instance, "/roles/disabled_commands"),
         ),
         ("administrator", text(instance, "/roles/administrator")),
+        ("roles of its own", own_roles(instance)),
+        ("drift", text(instance, "/policy/drift")),
+        ("sessions", sessions(instance)),
+        ("replica reads", text(instance, "/policy/replica_reads")),
+        ("password policy", password_policy(instance)),
         ("revision", text(instance, "/revision")),
         ("registered", moment(instance, "/created_at")),
     ])
+}
+
+fn own_roles(instance: &Value) -> String {
+    let roles = instance.pointer("/roles/custom").and_then(Value::as_array);
+    let roles = roles.into_iter().flatten().map(|role| {
+        let rules = joined(role, "/rules").replace(", ", " ");
+        format!("{}=\"{rules}\"", text(role, "/name"))
+    });
+    roles.collect::<Vec<_>>().join(", ")
+}
+
+fn sessions(instance: &Value) -> String {
+    match instance.pointer("/policy/sessions/kill-after") {
+        Some(seconds) => format!("kill-after:{seconds}s"),
+        None => text(instance, "/policy/sessions"),
+    }
+}
+
+fn password_policy(instance: &Value) -> String {
+    let Some(policy) = instance.pointer("/policy/passwords") else {
+        return String::new();
+    };
+    if policy["enabled"] != true {
+        return "off".to_owned();
+    }
+    format!(
+        "letters={},digits={},specials={},length={}",
+        policy["letters_min"], policy["digits_min"], policy["specials_min"], policy["length_min"]
+    )
 }
 
 /// `redis 7.0.15`.

@@ -1,12 +1,15 @@
 //! One file per command.
 
 mod account;
+mod adopt;
 mod audit;
 mod call;
 mod info;
 mod instance;
+mod instance_set;
 mod key;
 mod login_rules;
+mod plan;
 mod status;
 mod task;
 
@@ -28,6 +31,7 @@ pub(crate) fn run(cli: Cli, env: &dyn Env) -> Result<(), Failure> {
         Command::Instance(command) => instance::run(command, env),
         Command::Account(command) => account::run(command, env),
         Command::Status(args) => status::run(&args, env),
+        Command::Plan(args) => plan::run(&args, env),
         Command::Key(command) => key::run(command, env),
         Command::Task(command) => task::run(command, env),
         Command::Call(args) => call::run(&args, env),

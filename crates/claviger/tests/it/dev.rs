@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Whether there is a server program; a machine without one says so and passes.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn servers() -> bool {
+pub(crate) fn servers() -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         .any(|dir| dir.join("redis-server").is_file() || dir.join("valkey-server").is_file());
@@ -19,7 +19,7 @@ fn servers() -> bool {
 }
 
 /// Reads the JSON that `dev --json` prints.
-fn facts(running: &mut Running<'_>) -> Value {
+pub(crate) fn facts(running: &mut Running<'_>) -> Value {
     let mut text = String::new();
     loop {
         let line = running.line();
@@ -31,7 +31,7 @@ fn facts(running: &mut Running<'_>) -> Value {
 }
 
 /// What a node answers to a few inline commands.
-fn ask(node: &str, commands: &[&str]) -> std::io::Result<String> {
+pub(crate) fn ask(node: &str, commands: &[&str]) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(node)?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     for command in commands {
@@ -43,7 +43,7 @@ fn ask(node: &str, commands: &[&str]) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn nodes(facts: &Value) -> Vec<String> {
+pub(crate) fn nodes(facts: &Value) -> Vec<String> {
     let nodes = facts["nodes"].as_array().unwrap();
     nodes
         .iter()

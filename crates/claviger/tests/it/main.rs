@@ -12,4 +12,5 @@ mod doctor;
 mod harness;
 mod offline;
 mod serve;
+mod settings;
 mod topologies;

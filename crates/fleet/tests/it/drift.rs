@@ -270,3 +270,104 @@ async fn a_quiet_server_is_left_in_peace() {
         );
     }
 }
+
+/// Only shown, until the policy changes or the account does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drift_that_is_only_reported_is_left_as_it_is() {
+    use claviger_core::policy::DriftPolicy;
+    for binary in found_engines() {
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
+        let mut own = crate::common::instance("r-test", &[server.address()]);
+        own.policy.drift = DriftPolicy::Report;
+        let mut world = World::new(own, crate::common::quick());
+        for name in ["ape", "bee", "cat"] {
+            world
+                .create(name, "first-Password1", Privilege::ReadOnly)
+                .await;
+        }
+        world.store.set_default_password(&world.id, "one-Password1");
+        world.wake();
+        world.settled("all of them").await;
+        world.in_sync(1).await;
+        let ask = |words: &[&str]| {
+            let mut session = Session::login(&server.address(), "default", "one-Password1");
+            session.as_mut().unwrap().ask(words).unwrap()
+        };
+        ask(&["ACL", "SETUSER", "ape", "+publish"]);
+        ask(&["ACL", "DELUSER", "bee"]);
+        ask(&["ACL", "SETUSER", "default", ">by-hand-Password"]);
+        for round in 0..2 {
+            for name in ["ape", "bee", "default"] {
+                world.reaches(name, SyncState::Drifted).await;
+            }
+            let reason = world.account("ape").await.reason.unwrap();
+            assert!(reason.contains("has other rules"), "{reason}");
+            world.reaches("cat", SyncState::InSync).await;
+            // Some sweeps later, and after a restart of the service.
+            let passes = world.fleet.stats().passes;
+            eventually("it was looked at again", PATIENCE, || {
+                world.fleet.stats().passes > passes + 2
+            })
+            .await;
+            let lacking = world.fleet.lacking(&world.id);
+            assert_eq!(lacking.len(), 3, "{lacking:?} on {}", binary.engine);
+            assert_eq!(world.fleet.stats().repairs, 0);
+            assert!(!logs_in(&server, "bee", "first-Password1"));
+            assert!(logs_in(&server, "default", "by-hand-Password"));
+            let mut ape = Session::login(&server.address(), "ape", "first-Password1").unwrap();
+            assert!(
+                ape.may(&["PUBLISH", "a", "1"]),
+                "{round} on {}",
+                binary.engine
+            );
+            if round == 0 {
+                world.fleet.stop(std::time::Duration::from_secs(5)).await;
+                world = World::restarted(&world);
+            }
+        }
+        // Put back by hand: seen as such.
+        ask(&["ACL", "SETUSER", "ape", "-publish"]);
+        if binary.engine.major < 7 {
+            world.reaches("ape", SyncState::InSync).await;
+        }
+        // The account is changed: that is made true.
+        world.store.change_account(&world.id, "bee", |account| {
+            account.privilege = Privilege::ReadWrite;
+        });
+        world.wake();
+        world.reaches("bee", SyncState::InSync).await;
+        assert!(logs_in(&server, "bee", "first-Password1"));
+        assert_eq!(world.account("default").await.state, SyncState::Drifted);
+        // The policy is changed: all is put right.
+        world.store.change_held(&world.id, |held| {
+            held.instance.policy.drift = DriftPolicy::Repair;
+        });
+        world.wake();
+        world.in_sync(1).await;
+        assert!(!logs_in(&server, "default", "by-hand-Password"));
+        let mut ape = Session::login(&server.address(), "ape", "first-Password1").unwrap();
+        assert!(!ape.may(&["PUBLISH", "a", "1"]));
+    }
+}
+
+/// What a restart has undone is no one's doing: it is put back in any case.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_is_no_drift() {
+    use claviger_core::policy::DriftPolicy;
+    for binary in found_engines() {
+        let mut server = Server::start(binary, &ServerOptions::default()).unwrap();
+        let mut own = crate::common::instance("r-test", &[server.address()]);
+        own.policy.drift = DriftPolicy::Report;
+        let world = World::new(own, crate::common::quick());
+        world
+            .create("ape", "first-Password1", Privilege::ReadOnly)
+            .await;
+        world.in_sync(1).await;
+        server.restart().unwrap();
+        eventually("it is back", PATIENCE, || {
+            logs_in(&server, "ape", "first-Password1")
+        })
+        .await;
+        world.in_sync(1).await;
+    }
+}

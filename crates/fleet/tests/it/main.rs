@@ -5,13 +5,17 @@
     reason = "a test that cannot go on should stop where it stands"
 )]
 
+mod accounts;
 mod cluster;
 mod common;
 mod default_account;
+mod default_free;
 mod drift;
 mod life_cycle;
 mod matrix;
 mod rights;
 mod sentinel;
+mod sessions;
+mod takeover;
 mod tls;
 mod trouble;

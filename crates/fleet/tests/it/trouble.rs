@@ -1,7 +1,7 @@
 //! Nodes that are down, frozen, cut off, new; a store that fails; logins that are refused.
 
 use crate::common::{PATIENCE, World, instance, linked, logs_in, pair, quick};
-use claviger_core::instance::{InstanceState, NodeSeed, Topology};
+use claviger_core::instance::{Instance, InstanceState, NodeSeed, Topology};
 use claviger_core::node::{NodeRole, Persistence};
 use claviger_core::ports::{Fleet as _, Op, Store as _};
 use claviger_core::privilege::Privilege;
@@ -475,5 +475,62 @@ async fn a_restart_of_the_service_changes_and_writes_nothing() {
         assert_eq!(world.store.observations(), before, "{}", binary.engine);
         let stats = world.fleet.stats();
         assert_eq!((stats.repairs, stats.saves), (0, 0), "{stats:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_finds_what_a_restart_would_open_and_what_is_not_saved() {
+    for binary in found_engines() {
+        let options = ServerOptions {
+            keeps: Keeps::Aclfile,
+            lines: vec!["requirepass old-Password0".into()],
+            ..ServerOptions::default()
+        };
+        // The file says nopass, so requirepass protects nothing.
+        let server = Server::start(binary, &options).unwrap();
+        let world = World::over(&[&server]);
+        let warnings = async |instance: Instance| {
+            let report = world.fleet.check(&instance).await;
+            report.nodes[0].warnings.join("; ")
+        };
+        let open = warnings(instance("r-new", &[server.address()])).await;
+        for told in [
+            "takes no password:",
+            "no line for it",
+            "requirepass is stale",
+        ] {
+            assert!(open.contains(told), "{} {told}: {open}", binary.engine);
+        }
+        let mut free = instance("r-new", &[server.address()]);
+        free.password_free = true;
+        let free = warnings(free).await;
+        assert!(
+            free.contains("as it was set") && !free.contains("no line for it"),
+            "{free}"
+        );
+        world
+            .create("ape", "first-Password1", Privilege::ReadOnly)
+            .await;
+        // Its file cannot be written any more: the directory is gone.
+        let directory = server.directory().join("users.acl");
+        std::fs::remove_file(&directory).unwrap();
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("in-the-way"), "x").unwrap();
+        world.store.set_default_password(&world.id, "one-Password1");
+        world.wake();
+        world.settled("a password").await;
+        let held = || async {
+            let held = claviger_core::ports::Store::held(&*world.store, &world.id).await;
+            held.unwrap().unwrap().instance
+        };
+        claviger_testkit::eventually_async("the check names it", PATIENCE, || async {
+            warnings(held().await).await.contains("users not saved")
+        })
+        .await;
+        let told = warnings(held().await).await;
+        assert!(!told.contains("requirepass"), "{told}");
+        let sight = world.sight().await;
+        let error = sight.nodes[0].error.clone().unwrap_or_default();
+        assert!(error.contains("users not saved"), "{error}");
     }
 }

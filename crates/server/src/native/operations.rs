@@ -119,6 +119,8 @@ pub(crate) async fn run(app: Arc<App>, call: Call) -> Result<Reply, Fault> {
         | Op::SetInstance
         | Op::RemoveInstance
         | Op::CheckInstance
+        | Op::AdoptUsers
+        | Op::PlanInstance
         | Op::InstanceStatus
         | Op::Status => instances(&app, &call).await,
         Op::ListAccounts
@@ -151,6 +153,11 @@ async fn instances(app: &App, call: &Call) -> Result<Reply, Fault> {
             Ok(nothing())
         }
         Operation::CheckInstance => ok(&service.check_instance(cx, &call.instance()).await?),
+        Operation::AdoptUsers => {
+            let ask = call.json()?;
+            ok(&service.adopt(cx, &call.instance(), ask).await?)
+        }
+        Operation::PlanInstance => ok(&service.plan(cx, &call.instance()).await?),
         Operation::InstanceStatus => {
             let mut sights = service.status(cx, Some(&call.instance())).await?;
             ok(&sights

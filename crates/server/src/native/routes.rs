@@ -12,6 +12,8 @@ pub(crate) enum Operation {
     SetInstance,
     RemoveInstance,
     CheckInstance,
+    AdoptUsers,
+    PlanInstance,
     InstanceStatus,
     Status,
     ListAccounts,
@@ -37,6 +39,7 @@ impl Operation {
             self,
             Operation::AddInstance
                 | Operation::SetInstance
+                | Operation::AdoptUsers
                 | Operation::CreateAccount
                 | Operation::ModifyAccount
                 | Operation::CreateKey
@@ -45,7 +48,13 @@ impl Operation {
 
     /// It asks the nodes themselves, some of which may be down.
     pub(crate) fn asks_nodes(self) -> bool {
-        matches!(self, Operation::AddInstance | Operation::CheckInstance)
+        matches!(
+            self,
+            Operation::AddInstance
+                | Operation::CheckInstance
+                | Operation::AdoptUsers
+                | Operation::PlanInstance
+        )
     }
 }
 
@@ -85,6 +94,8 @@ pub(crate) static ROUTES: &[Route] = routes! {
     PATCH  "/instances/{id}"                 SetInstance    "instance.set"    [];
     DELETE "/instances/{id}"                 RemoveInstance "instance.remove" [];
     POST   "/instances/{id}/check"           CheckInstance  "instance.check"  [];
+    POST   "/instances/{id}/adopt"           AdoptUsers     "instance.adopt"  [];
+    GET    "/instances/{id}/plan"            PlanInstance   "instance.plan"   [];
     GET    "/instances/{id}/status"          InstanceStatus "instance.status" [];
     GET    "/status"                         Status         "status.list"     [];
     GET    "/instances/{id}/accounts"        ListAccounts   "account.list"    [];

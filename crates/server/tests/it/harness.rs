@@ -38,6 +38,7 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<Memory>,
+    pub(crate) service: Arc<Service>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) stop: CancellationToken,
     serving: JoinHandle<Drained>,
@@ -105,11 +106,11 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
         created_at: now(),
         revoked_at: None,
     };
-    let service = Service::start(parts, settings, root).await.unwrap();
+    let service = Arc::new(Service::start(parts, settings, root).await.unwrap());
     let (stop, ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
     let is_ready = Arc::clone(&ready);
     let server = Server::new(Parts {
-        service: Arc::new(service),
+        service: Arc::clone(&service),
         limits,
         ready: Box::new(move || is_ready.load(Ordering::Relaxed)),
         providers: vec![Box::new(samples)],
@@ -121,6 +122,7 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
     Running {
         address,
         store,
+        service,
         ready,
         stop,
         serving,

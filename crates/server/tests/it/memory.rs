@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
 use claviger_core::account::{Account, AccountKind, Life};
+use claviger_core::adopt::{FoundRights, FoundUser, FoundUsers, UsersAsk};
 use claviger_core::audit::AuditEntry;
 use claviger_core::clock::Timestamp;
 use claviger_core::engine::{Engine, Family};
@@ -11,6 +12,7 @@ use claviger_core::ids::{
 };
 use claviger_core::instance::{Held, Instance, InstanceState, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::password::PasswordDigest;
 use claviger_core::ports::{
     Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, SentinelCheck, Store, StoreError,
     Strikes,
@@ -18,7 +20,10 @@ use claviger_core::ports::{
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
-use claviger_core::sight::{AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState};
+use claviger_core::sight::{
+    AccountProof, AccountSight, InstancePlan, InstanceSight, NodePlan, NodeSight, PlannedStep,
+    SentinelSight, StepKind, SyncState,
+};
 use claviger_core::task::{Task, TaskState};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -150,6 +155,23 @@ impl Store for Memory {
         Ok(self.state.lock().unwrap().held.keys().cloned().collect())
     }
 
+    async fn expiring(
+        &self,
+        until: Timestamp,
+    ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
+        let state = self.state.lock().unwrap();
+        let due = |account: &&Account| {
+            let ended = account.expires_at.is_some_and(|end| end <= until);
+            ended && account.enabled && account.life == Life::Live
+        };
+        let mut found = Vec::new();
+        for (id, held) in &state.held {
+            let names = held.accounts.iter().filter(due).map(|a| a.name.clone());
+            found.extend(names.map(|name| (id.clone(), name)));
+        }
+        Ok(found)
+    }
+
     async fn nodes(&self, _: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {
         Ok(Vec::new())
     }
@@ -243,6 +265,17 @@ impl State {
                 key.ok_or(StoreError::NotFound)?.revoked_at = Some(at);
             }
             Op::SetPolicy(id, policy) => self.instance(&id)?.policy = policy,
+            Op::Adopt(id, adoption) => {
+                let held = self.held.get_mut(&id).ok_or(StoreError::NotFound)?;
+                let after = adoption.after(&held.instance).ok_or(StoreError::Exists)?;
+                let taken = |a: &Account| held.account(a.name.as_str()).is_some();
+                if after.accounts.iter().any(taken) {
+                    return Err(StoreError::Exists);
+                }
+                held.instance.revision = after.revision;
+                held.instance.roles = after.roles;
+                held.accounts.extend(after.accounts);
+            }
             // No test here lives until one is forgiven.
             Op::Strike(strike) => {
                 let known = self.strikes.entry(strike.scope).or_default();
@@ -324,6 +357,8 @@ impl Fleet for NoNodes {
                 engine: "redis 7.0.15".into(),
                 persistence: Persistence::Aclfile,
                 revision: Revision(1),
+                saved: Revision(1),
+                run_id: "0".repeat(40),
                 in_sync: false,
                 error: Some("connection refused".into()),
             }],
@@ -338,6 +373,12 @@ impl Fleet for NoNodes {
                 state: SyncState::Pending,
                 pending_on: vec![NodeAddress::from("h:1")],
                 reason: Some("away".into()),
+                proof: vec![AccountProof {
+                    address: NodeAddress::from("h:1"),
+                    revision: Revision(1),
+                    read_back_at: Timestamp::from_secs(1),
+                    saved: true,
+                }],
             }],
             unmanaged: vec![AccountName::from("hand-made")],
         }))
@@ -345,6 +386,54 @@ impl Fleet for NoNodes {
 
     async fn acl_words(&self, _: &InstanceId, _: Option<&str>) -> Result<Vec<String>, Refusal> {
         Err(Refusal::Unavailable)
+    }
+
+    async fn users(&self, id: &InstanceId, ask: &UsersAsk) -> Result<FoundUsers, Refusal> {
+        if id.as_str().starts_with("none") {
+            return Err(Refusal::Unavailable);
+        }
+        let user = |name: &str, rights| FoundUser {
+            name: AccountName::from(name),
+            absent: false,
+            on: true,
+            nopass: false,
+            digests: vec![PasswordDigest::from_bytes([1; 32])],
+            rights,
+            differs: Vec::new(),
+        };
+        let rules = FoundRights::Rules(vec!["+get".into()]);
+        let mut torn = user("torn", FoundRights::Known(Privilege::ReadOnly));
+        torn.differs = vec![(NodeAddress::from("h:2"), "is missing".into())];
+        let users = [
+            user("one", rules.clone()),
+            user("two", rules),
+            user("odd", FoundRights::Beyond),
+            torn,
+        ];
+        let asked = |user: &FoundUser| ask.names.is_empty() || ask.names.contains(&user.name);
+        Ok(FoundUsers {
+            node: NodeAddress::from("h:1"),
+            users: users.into_iter().filter(asked).collect(),
+            away: Vec::new(),
+        })
+    }
+
+    async fn plan(&self, id: &InstanceId) -> Result<InstancePlan, Refusal> {
+        Ok(InstancePlan {
+            instance: id.clone(),
+            revision: Revision(1),
+            nodes: vec![NodePlan {
+                address: NodeAddress::from("h:1"),
+                error: Some("connection refused".into()),
+                right: 1,
+                steps: vec![PlannedStep {
+                    user: AccountName::from("app"),
+                    account: AccountName::from("app"),
+                    step: StepKind::Create,
+                    reason: "is missing".into(),
+                }],
+            }],
+        })
     }
 
     async fn check(&self, instance: &Instance) -> CheckReport {

@@ -111,6 +111,212 @@ async fn instances() {
 }
 
 #[tokio::test]
+async fn settings_of_an_instance() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let doc = document(&server).await;
+    let ask = async |name, route, body| call(&server, &doc, name, route, body).await;
+    let set = async |body| ask("instance.set", ("PATCH", "/instances/r-1"), body).await;
+    let (status, view) = set(json!({
+        "custom_roles": {"reporting": ["+@read", "-keys"], "other": ["+get"]},
+        "drift": "report", "sessions": {"kill-after": 30}, "replica_reads": true,
+        "password_policy": {"enabled": true, "letters_min": 2, "digits_min": 2,
+            "specials_min": 1, "length_min": 10},
+    }))
+    .await;
+    assert_eq!(status, 200, "{view}");
+    assert_eq!(view["roles"]["custom"].as_array().unwrap().len(), 2);
+    assert_eq!(view["policy"]["drift"], "report");
+    assert_eq!(view["policy"]["sessions"], json!({"kill-after": 30}));
+    assert_eq!(view["policy"]["passwords"]["length_min"], 10);
+
+    let accounts = "/instances/r-1/accounts";
+    let one = "/instances/r-1/accounts/app";
+    let new = json!({"name": "app", "password": "too-short1", "privilege": "reporting"});
+    let (status, refused) = ask("account.create", ("POST", accounts), new).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (400, &json!("PasswordInvalid"))
+    );
+    let end = now().as_millis() + 60_000;
+    let new = json!({"name": "app", "password": "long-enough-22", "privilege": "reporting",
+        "expires_at": end});
+    let (status, made) = ask("account.create", ("POST", accounts), new).await;
+    assert_eq!((status, &made["account"]["expires_at"]), (202, &json!(end)));
+    // A role ends when no account has it any more.
+    let (status, refused) = set(json!({"custom_roles": {"reporting": null}})).await;
+    assert_eq!(status, 400);
+    let told = refused["error"]["message"].as_str().unwrap();
+    assert_eq!(told, "the account app has the role reporting");
+    let (status, view) = set(json!({"custom_roles": {"other": null}})).await;
+    assert_eq!(
+        (status, &view["roles"]["custom"][0]["name"]),
+        (200, &json!("reporting"))
+    );
+
+    let modify = async |body| ask("account.modify", ("PATCH", one), body).await;
+    let (_, off) = modify(json!({"enabled": false, "expires_at": null})).await;
+    assert_eq!(off["account"]["enabled"], false);
+    assert_eq!(off["account"]["expires_at"], Value::Null);
+    server.store.confirm_all();
+    let (_, shown) = ask("account.show", ("GET", one), Value::Null).await;
+    assert_eq!(shown["status"], "disabled");
+    let (_, on) = modify(json!({"enabled": true})).await;
+    assert_eq!(on["account"]["enabled"], true);
+    for (bad, code) in [
+        (json!({"expires_at": 1}), "Invalid"),
+        (json!({"password_free": true}), "PasswordFreeCustom"),
+        (json!({"privilege": "other"}), "PrivilegeInvalid"),
+    ] {
+        let (status, refused) = modify(bad.clone()).await;
+        assert_eq!(
+            (status, &refused["error"]["code"]),
+            (400, &json!(code)),
+            "{bad}"
+        );
+    }
+    let default = ("PATCH", "/instances/r-1/accounts/default");
+    let (status, refused) = ask("account.modify", default, json!({"enabled": false})).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (409, &json!("DefaultProtected"))
+    );
+    // Its policy of passwords forbids to have none.
+    let (status, refused) = ask("account.modify", default, json!({"password_free": true})).await;
+    assert_eq!(
+        (status, &refused["error"]["code"]),
+        (409, &json!("PasswordFreeDenied"))
+    );
+    for bad in [
+        json!({"custom_roles": {"1bad": ["+get"]}}),
+        json!({"custom_roles": {"read-only": ["+get"]}}),
+        json!({"custom_roles": {"evil": ["nopass"]}}),
+        json!({"custom_roles": {"evil": []}}),
+        json!({"custom_roles": {"unknown": null}}),
+        json!({"sessions": {"kill-after": 0}}),
+        json!({"sessions": {"kill-after": 86_401}}),
+        json!({"sessions": "end"}),
+        json!({"drift": "ignore"}),
+        json!({"password_policy": {"enabled": true, "letters_min": 2, "digits_min": 2,
+            "specials_min": 1, "length_min": 7}}),
+        json!({"password_policy": {"enabled": true}}),
+    ] {
+        let (status, _) = set(bad.clone()).await;
+        assert_eq!(status, 400, "{bad}");
+    }
+}
+
+/// What the service's own clockwork does.
+#[tokio::test]
+async fn an_end_that_has_come_disables() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let doc = document(&server).await;
+    let ask = async |name, route, body| call(&server, &doc, name, route, body).await;
+    for name in ["soon", "late"] {
+        let end = now().as_millis() + if name == "soon" { 300 } else { 600_000 };
+        let new = json!({"name": name, "password": "long enough", "expires_at": end});
+        let accounts = ("POST", "/instances/r-1/accounts");
+        assert_eq!(ask("account.create", accounts, new).await.0, 202);
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut disabled = 0;
+    while disabled == 0 {
+        assert!(Instant::now() < deadline, "its end did not come");
+        disabled = server.service.expire_due().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(disabled, 1);
+    assert_eq!(server.service.expire_due().await.unwrap(), 0, "once");
+    let soon = "/instances/r-1/accounts/soon";
+    let (_, shown) = ask("account.show", ("GET", soon), Value::Null).await;
+    assert_eq!(shown["enabled"], false);
+    let (_, late) = ask(
+        "account.show",
+        ("GET", "/instances/r-1/accounts/late"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(late["enabled"], true);
+    let (_, audit) = ask("audit.list", ("GET", "/audit"), Value::Null).await;
+    let own = |row: &&Value| row["key"] == "claviger";
+    let row = audit["rows"].as_array().unwrap().iter().find(own).unwrap();
+    assert_eq!(
+        (&row["action"], &row["account"]),
+        (&json!("account.expire"), &json!("soon"))
+    );
+    // Enabled again, it stays: its end is past and lifted.
+    let (_, on) = ask("account.modify", ("PATCH", soon), json!({"enabled": true})).await;
+    assert_eq!(on["account"]["expires_at"], Value::Null);
+    assert_eq!(server.service.expire_due().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn users_that_are_taken_over() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let doc = document(&server).await;
+    let ask = async |name, route, body| call(&server, &doc, name, route, body).await;
+    let adopt = async |body| ask("instance.adopt", ("POST", "/instances/r-1/adopt"), body).await;
+    let verdicts = |plan: &Value| -> Vec<String> {
+        let users = plan["users"].as_array().unwrap().iter();
+        users
+            .map(|user| format!("{} {}", user["name"], user["verdict"]).replace('"', ""))
+            .collect()
+    };
+    let (status, plan) = adopt(json!({"dry_run": true})).await;
+    assert_eq!(status, 200, "{plan}");
+    let all = ["one adopt", "two adopt", "odd refused", "torn conflict"];
+    assert_eq!(verdicts(&plan), all);
+    assert_eq!(
+        plan["roles"],
+        json!([{"name": "adopted-1", "rules": ["+get"]}])
+    );
+    let accounts = ("GET", "/instances/r-1/accounts");
+    let (_, none) = ask("account.list", accounts, Value::Null).await;
+    assert_eq!(none["total"], 1, "only told");
+    let (_, done) = adopt(json!({"users": ["one", "torn"], "from": "h:1"})).await;
+    assert_eq!(verdicts(&done), ["one adopt", "torn adopt"]);
+    let (_, one) = ask(
+        "account.show",
+        ("GET", "/instances/r-1/accounts/one"),
+        Value::Null,
+    )
+    .await;
+    assert_eq!(one["status"], "available");
+    assert_eq!(one["privilege"], "adopted-1");
+    let torn = ("GET", "/instances/r-1/accounts/torn");
+    let (_, torn) = ask("account.show", torn, Value::Null).await;
+    assert_eq!(torn["status"], "changing", "some node does not have it so");
+    let (_, again) = adopt(json!({})).await;
+    assert_eq!(
+        verdicts(&again),
+        ["one refused", "two adopt", "odd refused", "torn refused"]
+    );
+    let (_, view) = ask("instance.show", ("GET", "/instances/r-1"), Value::Null).await;
+    assert_eq!(view["roles"]["custom"].as_array().unwrap().len(), 1);
+    let (_, audit) = ask("audit.list", ("GET", "/audit"), Value::Null).await;
+    let detail = |row: &Value| row["detail"] == "users one, torn";
+    assert!(audit["rows"].as_array().unwrap().iter().any(detail));
+    for bad in [
+        json!({"users": [""]}),
+        json!({"users": ["a\n"]}),
+        json!({"user": ["a"]}),
+    ] {
+        let (status, _) = adopt(bad).await;
+        assert_eq!(status, 400);
+    }
+    let nowhere = ("POST", "/instances/r-9/adopt");
+    assert_eq!(ask("instance.adopt", nowhere, json!({})).await.0, 404);
+    let plan = ("GET", "/instances/r-1/plan");
+    let (status, plan) = ask("instance.plan", plan, Value::Null).await;
+    assert_eq!(
+        (status, &plan["nodes"][0]["steps"][0]["step"]),
+        (200, &json!("create"))
+    );
+}
+
+#[tokio::test]
 async fn accounts_and_tasks() {
     let server = start().await;
     server.with_instance("r-1").await;

@@ -2,6 +2,9 @@
 //! lock, and narrower look-ups.
 
 use super::*;
+use claviger_core::account::Account;
+use claviger_core::adopt::{Adopted, Adoption};
+use claviger_core::clock::Timestamp;
 use claviger_core::password::PasswordDigest;
 use claviger_core::policy::{DriftPolicy, PasswordPolicy, SessionPolicy};
 use claviger_core::ports::{Strike, Strikes};
@@ -220,4 +223,142 @@ pub(super) async fn narrower_look_ups(store: Any) {
         ..any()
     };
     assert_eq!(tasks(named).await, 1);
+}
+
+fn ends(instance: &str, name: &str, end: Option<Timestamp>, enabled: Option<bool>) -> Command {
+    Command::Modify(ModifyAccount {
+        expires_at: Some(end),
+        enabled,
+        ..modify(instance, Target::Name(name.into()))
+    })
+}
+
+pub(super) async fn ends_that_have_come(store: Any) {
+    for id in ["r-1", "r-2"] {
+        add(&*store, instance(id)).await.unwrap();
+        for name in ["late", "never", "off", "soon"] {
+            ask(&*store, create(id, name, "p")).await.unwrap();
+        }
+        for (name, end, enabled) in [
+            ("late", Some(after_secs(20)), None),
+            ("soon", Some(after_secs(10)), None),
+            ("off", Some(after_secs(10)), Some(false)),
+            ("never", None, None),
+        ] {
+            ask(&*store, ends(id, name, end, enabled)).await.unwrap();
+        }
+    }
+    let due = async |secs| -> Vec<String> {
+        let due = store.expiring(after_secs(secs)).await.unwrap();
+        due.iter()
+            .map(|(id, name)| format!("{id} {name}"))
+            .collect()
+    };
+    assert!(due(9).await.is_empty());
+    let mut soon = due(10).await;
+    soon.sort();
+    assert_eq!(soon, ["r-1 soon", "r-2 soon"]);
+    // The earliest first.
+    let all = due(20).await;
+    assert_eq!(all.len(), 4);
+    assert!(
+        all[..2].iter().all(|text| text.ends_with("soon")),
+        "{all:?}"
+    );
+    // One that is set aside takes no changes, and one that is being deleted ends anyway.
+    let pause = Op::SetState("r-1".into(), InstanceState::Paused);
+    store.apply(vec![pause], None).await.unwrap();
+    ask(&*store, delete("r-2", "soon")).await.unwrap();
+    assert_eq!(due(20).await, ["r-2 late"]);
+}
+
+fn taken(name: &str, privilege: Privilege, agreed: bool) -> Adopted {
+    let digest = |byte| PasswordDigest::from_bytes([byte; 32]);
+    Adopted {
+        account: Account {
+            id: fresh_id(),
+            name: name.into(),
+            kind: AccountKind::Custom,
+            privilege,
+            routing: Routing::PRIMARY,
+            description: String::new(),
+            password: Some(digest(1)),
+            more_passwords: vec![digest(2), digest(3)],
+            password_free: false,
+            enabled: false,
+            expires_at: None,
+            life: Life::Live,
+            replaces: false,
+            created_revision: Revision::ZERO,
+            revision: Revision::ZERO,
+            confirmed: Revision::ZERO,
+            created_at: now(),
+            password_set_at: None,
+        },
+        agreed,
+    }
+}
+
+pub(super) async fn users_are_taken_over(store: Any) {
+    add(&*store, instance("r-1")).await.unwrap();
+    ask(&*store, create("r-1", "held", "p")).await.unwrap();
+    let name = RoleName::parse("adopted-1").unwrap();
+    let role = |rule: &str| CustomRole {
+        name,
+        rules: vec![rule.to_owned()],
+    };
+    let own = Privilege::Custom(name);
+    let adopt = async |accounts, rule: &str| {
+        let adoption = Adoption {
+            accounts,
+            roles: vec![role(rule)],
+        };
+        let op = Op::Adopt("r-1".into(), adoption);
+        store.apply(vec![op], Some(audit_entry("Adopt"))).await
+    };
+    let two = vec![
+        taken("one", own, true),
+        taken("two", Privilege::ReadOnly, false),
+    ];
+    adopt(two, "+get").await.unwrap();
+    let after = held(&*store, "r-1").await;
+    assert_eq!(after.instance.revision, Revision(3));
+    assert_eq!(after.instance.roles.custom, [role("+get")]);
+    let one = after.account("one").unwrap();
+    assert!(one.is_confirmed() && !one.enabled && one.privilege == own);
+    assert_eq!(one.more_passwords.len(), 2);
+    assert!(
+        one.password
+            .as_ref()
+            .unwrap()
+            .same_as(&PasswordDigest::from_bytes([1; 32]))
+    );
+    let two = after.account("two").unwrap();
+    assert_eq!((two.created_revision, two.confirmed, two.revision), {
+        (Revision(2), Revision(2), Revision(3))
+    });
+    assert_eq!(
+        after.account("held").unwrap().revision,
+        Revision(1),
+        "not touched"
+    );
+    // A name that is taken, be it of an account or of another role, refuses all of it.
+    for (accounts, rule) in [
+        (
+            vec![taken("new", own, true), taken("held", own, true)],
+            "+get",
+        ),
+        (vec![taken("new", own, true)], "+set"),
+    ] {
+        let answer = adopt(accounts, rule).await;
+        assert!(matches!(answer, Err(StoreError::Exists)));
+        let now_held = held(&*store, "r-1").await;
+        assert_eq!(now_held.instance.revision, Revision(3));
+        assert!(now_held.account("new").is_none());
+    }
+    let nowhere = Op::Adopt("r-9".into(), Adoption::default());
+    let answer = store.apply(vec![nowhere], None).await;
+    assert!(matches!(answer, Err(StoreError::NotFound)));
+    let viewed = store.viewed(&"r-1".into()).await.unwrap().unwrap();
+    assert_eq!(viewed.accounts.len(), 4);
 }
