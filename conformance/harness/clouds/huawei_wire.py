@@ -324,6 +324,26 @@ class Wire:
             if status == 400:
                 self.refused(f"account_read_policy {policy}", answer, 400, "DCS.4961")
         self.delete("wire-master")
+        self.replica_reads("on")
+        for policy in ("replica", "master-replica"):
+            name = f"wire-{policy}"
+            made = self.create(name, account_read_policy=policy)
+            row = next(a for a in self.accounts() if a["account_name"] == name)
+            self.equal(f"account_read_policy {policy} where they do",
+                       (made.status, row["account_read_policy"]), (200, policy))
+        changed = self.root.send("PUT", f"{self.at}/accounts/{self.id_of('wire-replica')}/role",
+                                 {"account_read_policy": "master"})
+        row = next(a for a in self.accounts() if a["account_name"] == "wire-replica")
+        self.equal("it can be taken back", (changed.status, row["account_read_policy"]),
+                   (200, None))
+        for policy in ("replica", "master-replica"):
+            self.delete(f"wire-{policy}")
+        self.replica_reads("off")
+
+    def replica_reads(self, switch):
+        code, out, err = self.service.run(
+            "instance", "set", self.instance, "--replica-reads", switch)
+        self.check(f"claviger instance set --replica-reads {switch}", code == 0, out + err)
 
     def quota(self):
         # What is being deleted leaves its place at once.
