@@ -3,6 +3,7 @@
 
     conformance/run.py                 the Python and Node clients, the wire, TLS, kill -9, secrets
     conformance/run.py --all           the Go and Java clients and the aliyun command too
+    conformance/run.py --store postgres    every service on PostgreSQL
     conformance/run.py --clients python-new,node-old-post --suites lifecycle
 
 The last line is "N passed, N failed, N skipped"; the exit code is 0 if nothing failed.
@@ -16,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import clients, clouds, crash, leaks, matrix, nodes, repair, wire
+from harness import clients, clouds, crash, leaks, matrix, nodes, postgres, repair, wire
 from harness.lifecycle import Lifecycle
 from harness.report import Report
 from harness.service import Service
@@ -45,6 +46,8 @@ def arguments():
     parser.add_argument("--clients", help="only these, by name, separated by commas")
     parser.add_argument("--suites", default=",".join(SUITES), help="only these")
     parser.add_argument("--engine", help="only this server: a path, or a name under .engines/")
+    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite",
+                        help="the store of every service")
     parser.add_argument("--keep", action="store_true", help="keep the temporary directory")
     parser.add_argument("--list", action="store_true", help="list clients, suites and servers")
     return parser.parse_args()
@@ -89,10 +92,12 @@ def chosen_engines(options):
 class Bench:
     """Servers, the service over them and the instance: made for one group of suites."""
 
-    def __init__(self, directory, options, vault, binary, tls=None):
+    def __init__(self, directory, options, vault, binary, tls=None, database=None):
         self.fleet = nodes.Fleet(binary, Path(directory) / "nodes")
         self.service = Service(options.binary, Path(directory) / "service",
                                "LTAI5tConformanceRoot", secrets.token_urlsafe(24), tls)
+        if database:
+            self.service.store, self.service.shared = database.database(), database
         vault.update((self.service.secret_key, self.fleet.secrets["node"]))
 
     def __enter__(self):
@@ -119,6 +124,9 @@ class Run:
         self.suites = options.suites.split(",")
         self.ready = prepared(report, chosen_clients(options))
         self.engines = chosen_engines(options)
+        self.database = None
+        if options.store == "postgres":
+            self.database = postgres.Postgres(directory / "postgres")
 
     def lifecycle(self, bench, client, name=None):
         cloud = clouds.CLOUDS.get(client.cloud)
@@ -131,7 +139,8 @@ class Run:
         """Everything that shares one service, and the look for secrets after it."""
         watch = leaks.ProcessWatch()
         first = next(iter(self.engines.values()))
-        bench = Bench(self.directory / "main", self.options, self.vault, first)
+        bench = Bench(self.directory / "main", self.options, self.vault, first,
+                      database=self.database)
         with self.report.suite("start"), bench:
             self.report.check("start", f"claviger serves a primary and a replica of "
                               f"{bench.fleet.engine}", True)
@@ -173,7 +182,8 @@ class Run:
         with self.report.suite("tls"):
             tls = Tls(self.directory / "pki")
             first = next(iter(self.engines.values()))
-            with Bench(self.directory / "tls", self.options, self.vault, first, tls) as bench:
+            with Bench(self.directory / "tls", self.options, self.vault, first, tls,
+                       self.database) as bench:
                 for client in wanted:
                     client.ca = str(tls.ca)
                     client.name += " over TLS"
@@ -190,7 +200,8 @@ class Run:
         for name, binary in more if chosen else []:
             with self.report.suite(f"engine {name}"):
                 place = self.directory / f"engine-{name}"
-                with Bench(place, self.options, self.vault, binary) as bench:
+                with Bench(place, self.options, self.vault, binary,
+                           database=self.database) as bench:
                     for client in chosen:
                         title, client.name = client.name, f"{client.name} on {bench.fleet.engine}"
                         try:
@@ -199,11 +210,15 @@ class Run:
                             client.name = title
 
     def run(self):
-        self.main_group()
-        if "tls" in self.suites:
-            self.tls_group()
-        if "engines" in self.suites:
-            self.engine_groups()
+        try:
+            self.main_group()
+            if "tls" in self.suites:
+                self.tls_group()
+            if "engines" in self.suites:
+                self.engine_groups()
+        finally:
+            if self.database:
+                self.database.stop()
 
 
 def main():
@@ -219,6 +234,8 @@ def main():
     directory = Path(tempfile.mkdtemp(prefix="claviger-conformance-"))
     try:
         Run(options, report, directory).run()
+    except postgres.Missing as reason:
+        report.skip("everything on PostgreSQL", str(reason))
     finally:
         if options.keep:
             print(f"kept {directory}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the tests and the demo need beside Rust: a Redis server, Python with venv, Node with npm,
+# What the tests and the demo need beside Rust: a Redis server, PostgreSQL, Python with venv, Node with npm,
 # openssl and a C compiler. As root on Debian or Ubuntu what is missing is installed; elsewhere
 # this says exactly what to install, and fails.
 set -euo pipefail
@@ -19,6 +19,9 @@ need build-essential command -v cc
 if ! command -v redis-server >/dev/null; then
   need redis-server command -v valkey-server
 fi
+# The server's programs are not on PATH in Debian's package.
+postgres() { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }
+need postgresql postgres
 need python3 command -v python3
 need python3-venv python3 -c 'import ensurepip, venv'
 need nodejs command -v node
@@ -31,6 +34,13 @@ if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq </dev/null
     apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+    case " ${missing[*]} " in
+      *" postgresql "*)
+        # Likewise on port 5432.
+        service postgresql stop >/dev/null 2>&1 || true
+        systemctl disable postgresql >/dev/null 2>&1 || true
+        ;;
+    esac
     case " ${missing[*]} " in
       *" redis-server "*)
         # The package starts a server of its own on port 6379; the tests start theirs.

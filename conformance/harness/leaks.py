@@ -79,6 +79,10 @@ def run(report, service, vault, watch, metrics):
     }
     files = [path for path in sorted(service.data.rglob("*")) if path.is_file()]
     report.check(NAME, "the data directory has files", files)
+    if service.shared:
+        # All of the cluster: tables, indexes, the log of changes.
+        cluster = [path for path in service.shared.data.rglob("*") if path.is_file()]
+        places["the files of PostgreSQL"] = b"".join(path.read_bytes() for path in cluster)
     for path in files:
         places[f"the file {path.relative_to(service.data)}"] = path.read_bytes()
     for place, content in places.items():

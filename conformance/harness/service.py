@@ -23,6 +23,8 @@ class Service:
         self.access_key, self.secret_key, self.tls = access_key, secret_key, tls
         self.port = free_port()
         self.process = None
+        # The URL of its database, and whose it is, if it has no file of its own.
+        self.store, self.shared = None, None
         self.starts = 0
         # What the leak check reads: the commands' output and every error body seen.
         self.output, self.error_bodies = "", []
@@ -46,6 +48,8 @@ class Service:
             CLAVIGER_ENDPOINT=f"{self.protocol}://{self.address}",
             RUST_BACKTRACE="1",
         )
+        if self.store:
+            env["CLAVIGER_STORE"] = self.store
         if self.tls:
             env["CLAVIGER_CA"] = str(self.tls.ca)
         env.update(more)

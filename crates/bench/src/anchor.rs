@@ -1,7 +1,11 @@
-//! The anchor of the durable figures: SQLite, WAL, `synchronous=FULL`, one row per commit.
+//! The anchors of the durable figures: SQLite, WAL, `synchronous=FULL`, and PostgreSQL as it comes,
+//! one row per commit.
 
+use anyhow::{Context, ensure};
+use claviger_testkit::{Postgres, postgres};
 use rusqlite::{Connection, params};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Commits a second, one 200-byte row each, on the disk of `dir`; and the median of one, ms.
@@ -21,4 +25,34 @@ pub(crate) fn single_row_commits(dir: &Path, length: Duration) -> anyhow::Result
     }
     let rate = each.len() as f64 / begun.elapsed().as_secs_f64();
     Ok((rate, crate::report::quantile(&mut each, 0.5)))
+}
+
+/// Commits a second, one 200-byte row each, of that many clients of PostgreSQL's own `pgbench`.
+pub(crate) fn postgres_commits(
+    server: &Postgres,
+    database: &str,
+    clients: u32,
+    length: Duration,
+) -> anyhow::Result<f64> {
+    server.sql(
+        database,
+        "CREATE TABLE IF NOT EXISTS t (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \
+         body BYTEA)",
+    )?;
+    let script = tempfile::NamedTempFile::new()?;
+    let insert = "INSERT INTO t (body) VALUES (decode(repeat('07', 200), 'hex'));\n";
+    std::fs::write(script.path(), insert)?;
+    let program = postgres::binaries().context("PostgreSQL")?.join("pgbench");
+    let clients = clients.to_string();
+    let output = Command::new(program)
+        .args(["-n", "-M", "prepared", "-j", "2", "-c", &clients])
+        .args(["-T", &length.as_secs().to_string(), "-f"])
+        .arg(script.path())
+        .arg(server.url(database))
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "pgbench failed: {text}");
+    let line = text.lines().find_map(|line| line.strip_prefix("tps = "));
+    let rate = line.and_then(|line| line.split_whitespace().next());
+    Ok(rate.context("pgbench prints a rate")?.parse()?)
 }

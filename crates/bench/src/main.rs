@@ -60,6 +60,7 @@ async fn all(claviger: PathBuf, quick: bool) -> anyhow::Result<()> {
     let mut report = Report::default();
     let seconds = if quick { 1 } else { 4 };
     create::run(&claviger, seconds, &mut report).await?;
+    create::run_on_postgres(&claviger, seconds, &mut report).await?;
     apply::run(&claviger, if quick { 50 } else { 400 }, &mut report).await?;
     memory::run(&claviger, if quick { 50 } else { 1_000 }, &mut report).await?;
     report.print();

@@ -1,5 +1,7 @@
 //! The command line as types. Every name here is a promise to users: it may grow, not change.
 
+pub(crate) use crate::cli_store::{BackupArgs, CopyArgs, StoreCommand};
+
 pub(crate) use crate::cli_more::{
     AccountArgs, AccountCommand, AccountCreateArgs, AccountDeleteArgs, AccountListArgs,
     AccountModifyArgs, AccountSwitchArgs, AuditArgs, CallArgs, CloudArg, DoctorArgs, KeyCommand,
@@ -48,6 +50,15 @@ pub(crate) enum Command {
     Call(CallArgs),
     /// Show who did what, newest first
     Audit(AuditArgs),
+    /// Move a store
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Write all of the store into a new, encrypted file; services may run meanwhile
+    Backup(Box<BackupArgs>),
+    /// Read a backup into an empty store
+    Restore(Box<BackupArgs>),
+    /// Bring the store's schema up to this version, as `serve` does at its start
+    Migrate(Box<ServeArgs>),
     /// Find what is misconfigured: store, master key file, clock, ports, nodes
     Doctor(Box<DoctorArgs>),
     /// Show the running service's version, project id and dialects
@@ -100,7 +111,7 @@ pub(crate) struct ServeArgs {
     /// Address to serve on [env: CLAVIGER_LISTEN] [default: 127.0.0.1:8379]
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) listen: Option<String>,
-    /// `sqlite` (in the data directory) or `sqlite:PATH` [env: CLAVIGER_STORE]
+    /// `sqlite` (in the data directory), `sqlite:PATH`, or `postgres://...` for several services [env: CLAVIGER_STORE]
     #[arg(long, value_name = "STORE")]
     pub(crate) store: Option<String>,
     /// PEM file of the certificate chain for https [env: CLAVIGER_TLS_CERT]

@@ -5,6 +5,7 @@ use crate::cli::ServeArgs;
 use crate::env::Env;
 use crate::failure::Failure;
 use claviger_core::secret::Secret;
+use claviger_store::{Place, SQLITE_FILE};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,8 +16,6 @@ mod parse;
 use file::FileSettings;
 pub(crate) use parse::duration;
 
-/// Name of the store's file in the data directory.
-const STORE_FILE: &str = "claviger.db";
 /// Name of the master key's file in the data directory.
 const MASTER_KEY_FILE: &str = "master.key";
 
@@ -29,8 +28,8 @@ pub(crate) struct Config {
     pub(crate) data_dir_given: bool,
     /// Where to serve.
     pub(crate) listen: SocketAddr,
-    /// File of the embedded store.
-    pub(crate) store_file: PathBuf,
+    /// The store.
+    pub(crate) store: Place,
     /// Certificate chain and key; plain HTTP when absent.
     pub(crate) tls: Option<TlsFiles>,
     /// Where the master key is.
@@ -192,9 +191,15 @@ impl Config {
             )));
         }
         let store = places.checked("store", args.store.as_deref(), None, parse::store)?;
+        if args.store.is_some() && store.as_ref().is_some_and(Place::has_password) {
+            return Err(Failure::usage(
+                "a password in --store could be read by every user of this machine: set \
+                 CLAVIGER_STORE, or `store` in a settings file",
+            ));
+        }
         let project_id = args.project_id.as_deref();
         Ok(Self {
-            store_file: store.unwrap_or_else(|| data_dir.join(STORE_FILE)),
+            store: store.unwrap_or_else(|| Place::Sqlite(data_dir.join(SQLITE_FILE))),
             master_key: master_key(args, &places, &data_dir)?,
             root: root_pair(env)?,
             project_id: places.checked("project-id", project_id, None, parse::project_id)?,

@@ -128,7 +128,7 @@ fn master_key_file(config: &Config) -> Finding {
     };
     let shown = path.display();
     if !path.exists() {
-        return if config.store_file.exists() {
+        return if master_key::is_there(&config.store) {
             Finding::fail(
                 CHECK,
                 format!("{shown} is missing, and the store cannot be read without it"),

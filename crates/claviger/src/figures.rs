@@ -2,7 +2,7 @@
 
 use claviger_fleet::{Fleet, FleetStats, LATENCY_BUCKETS_MS};
 use claviger_server::metrics::{Figure, Provider, Sample};
-use claviger_store::SqliteStore;
+use claviger_store::{Opened, PostgresStore, SqliteStore};
 use std::sync::{Arc, Weak};
 
 /// The fleet's. It holds the fleet weakly: figures must not keep it alive.
@@ -16,7 +16,33 @@ pub(crate) fn of_fleet(fleet: &Arc<Fleet>) -> Provider {
 }
 
 /// The store's.
-pub(crate) fn of_store(store: &Arc<SqliteStore>) -> Provider {
+pub(crate) fn of_store(opened: &Opened) -> Provider {
+    match opened {
+        Opened::Sqlite(store) => of_sqlite(store),
+        Opened::Postgres(store) => of_postgres(store),
+    }
+}
+
+fn of_postgres(store: &Arc<PostgresStore>) -> Provider {
+    let store: Weak<PostgresStore> = Arc::downgrade(store);
+    Box::new(move || {
+        let Some(store) = store.upgrade() else {
+            return Vec::new();
+        };
+        let stats = store.stats();
+        vec![
+            counter("store_writes", "Writes that were committed", stats.writes),
+            counter("store_retries", "Work begun again", stats.retries),
+            gauge(
+                "store_members",
+                "Processes that serve this store, as last known",
+                u64::from(claviger_core::ports::Store::sharers(&*store)),
+            ),
+        ]
+    })
+}
+
+fn of_sqlite(store: &Arc<SqliteStore>) -> Provider {
     let store: Weak<SqliteStore> = Arc::downgrade(store);
     Box::new(move || {
         let Some(store) = store.upgrade() else {

@@ -6,6 +6,7 @@
 mod cli;
 mod cli_more;
 mod cli_set;
+mod cli_store;
 mod client;
 mod clock;
 mod commands;
@@ -26,6 +27,7 @@ mod private_file;
 mod root_key;
 mod secret_input;
 mod serve;
+mod store;
 mod wire_up;
 
 use clap::Parser;

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use claviger_core::ports::Entropy;
 use claviger_core::secret::Secret;
+use claviger_store::Place;
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -34,14 +35,19 @@ pub(crate) fn load(config: &Config, entropy: &dyn Entropy) -> Result<Loaded, Fai
             warning: None,
         }),
         MasterKey::File(path) if path.exists() => read(path),
-        MasterKey::File(path) if config.store_file.exists() => Err(Failure::refused(format!(
+        MasterKey::File(path) if is_there(&config.store) => Err(Failure::refused(format!(
             "the master key file {} is missing, and the store {} cannot be read without it: put \
              the key back",
             path.display(),
-            config.store_file.display()
+            config.store
         ))),
         MasterKey::File(path) => make(path, entropy),
     }
+}
+
+/// The store has a file already. Of a database this is known once it is asked.
+pub(crate) fn is_there(store: &Place) -> bool {
+    matches!(store, Place::Sqlite(path) if path.exists())
 }
 
 /// Reads a key file.
@@ -130,7 +136,7 @@ mod tests {
         assert!(second.warning.is_none());
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(load(&config, &SystemEntropy).unwrap().warning.is_some());
-        std::fs::write(&config.store_file, "x").unwrap();
+        std::fs::write(directory.path().join("data/claviger.db"), "x").unwrap();
         std::fs::remove_file(&path).unwrap();
         let error = load(&config, &SystemEntropy).err().unwrap();
         assert!(error.to_string().contains("is missing"), "{error}");

@@ -45,10 +45,28 @@ pub(crate) async fn find(
     let id = KeyId::new(store.setting_or(SETTING, fresh).await?);
     match store.key(&id).await? {
         Some(key) if key.revoked_at.is_none() => Ok(Root { key, made: false }),
-        _ => Ok(Root {
-            key: root(id, Secret::new(entropy::token(entropy, SECRET_LEN)), now),
-            made: true,
-        }),
+        held => {
+            let made = root(
+                id.clone(),
+                Secret::new(entropy::token(entropy, SECRET_LEN)),
+                now,
+            );
+            if held.is_none() {
+                // Of several processes that start together on one store, one makes it.
+                match store.apply(vec![Op::AddKey(made.clone())], None).await {
+                    Ok(()) => {}
+                    Err(StoreError::Exists) => {
+                        let key = store.key(&id).await?.ok_or(StoreError::NotFound)?;
+                        return Ok(Root { key, made: false });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Root {
+                key: made,
+                made: true,
+            })
+        }
     }
 }
 

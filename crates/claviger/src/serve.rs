@@ -30,7 +30,7 @@ pub(crate) fn run(args: &ServeArgs, env: &dyn Env) -> Result<(), Failure> {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             endpoint = house.endpoint,
-            store = %config.store_file.display(),
+            store = %config.store,
             "serving"
         );
         // A reader of this line that went away is no reason not to serve.

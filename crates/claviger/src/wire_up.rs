@@ -1,19 +1,18 @@
 //! The only place where the parts meet.
 
 use crate::clock::SystemClock;
-use crate::config::{Config, MasterKey, endpoint_of};
+use crate::config::{Config, endpoint_of};
 use crate::entropy::SystemEntropy;
 use crate::failure::Failure;
 use crate::figures;
-use crate::master_key;
 use crate::root_key::{self, Root};
+use crate::store;
 use claviger_core::ports::{Clock, Entropy, Op, Store, StoreError};
 use claviger_fleet::{Fleet, FleetConfig};
 use claviger_server::listen::{self, Drained, Limits};
 use claviger_server::tls::Tls;
 use claviger_server::{Parts as ServerParts, Server};
 use claviger_service::{Parts as ServiceParts, Service, Settings};
-use claviger_store::{OpenError, Sealer, SqliteStore};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,8 +57,9 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         .map_err(|error| Failure::refused(format!("the listener has no address: {error}")))?;
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sqlite = Arc::new(open_store(config, &entropy)?);
-    let store: Arc<dyn Store> = Arc::clone(&sqlite) as Arc<dyn Store>;
+    let me = store::process_name(&*entropy);
+    let opened = store::open(config, &entropy, &me).await?;
+    let store = opened.store();
     let unusable =
         |error: StoreError| Failure::refused(format!("the store cannot be used: {error}"));
     keep_project_id(config, &*store).await?;
@@ -71,6 +71,7 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         Arc::clone(&clock),
         FleetConfig {
             sweep_interval: config.sweep_interval,
+            holder: me,
             ..FleetConfig::default()
         },
     );
@@ -95,11 +96,12 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         ..Limits::PRODUCTION
     };
     let service = Arc::new(service);
+    tokio::spawn(follow_keys(Arc::clone(&service), stop.clone()));
     let server = Server::new(ServerParts {
         service: Arc::clone(&service),
         limits,
         ready: Box::new(|| true),
-        providers: vec![figures::of_fleet(&fleet), figures::of_store(&sqlite)],
+        providers: vec![figures::of_fleet(&fleet), figures::of_store(&opened)],
         stop: stop.clone(),
     });
     if let Some(tls) = &tls {
@@ -158,33 +160,6 @@ async fn listener(config: &Config) -> Result<(TcpListener, Option<Arc<Tls>>), Fa
     Ok((listener, tls))
 }
 
-/// Opens the embedded store under the installation's master key.
-///
-/// # Errors
-/// One line, with what to do where that can be told.
-fn open_store(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<SqliteStore, Failure> {
-    let master = master_key::load(config, &**entropy)?;
-    if let Some(warning) = master.warning {
-        tracing::warn!("{warning}");
-    }
-    let sealer = Sealer::new(&master.key, Arc::clone(entropy));
-    SqliteStore::open(&config.store_file, sealer).map_err(|error| {
-        // The error names the file itself where that is what is wrong.
-        let store = config.store_file.display();
-        let hint = match (&error, &config.master_key) {
-            (OpenError::WrongMasterKey, MasterKey::File(path)) => {
-                format!(" (read from {})", path.display())
-            }
-            (OpenError::WrongMasterKey, MasterKey::Given(_)) => {
-                " (given by CLAVIGER_MASTER_KEY)".to_owned()
-            }
-            _ => String::new(),
-        };
-        let error = anyhow::Error::new(error);
-        Failure::refused(format!("cannot open the store {store}: {error:#}{hint}"))
-    })
-}
-
 /// The project id is part of what clients were told: it is set once.
 async fn keep_project_id(config: &Config, store: &dyn Store) -> Result<(), Failure> {
     let Some(wanted) = &config.project_id else {
@@ -224,6 +199,10 @@ pub(crate) fn descriptors_max() -> Option<usize> {
         .lines()
         .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+async fn follow_keys(service: Arc<Service>, stop: CancellationToken) {
+    let _ = stop.run_until_cancelled(service.follow_keys()).await;
 }
 
 async fn purge(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {

@@ -23,7 +23,8 @@ use thiserror::Error;
 /// Why the store could not do it.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Nothing was written; trying again may help (disk full, database busy or away).
+    /// Trying again may help (disk full, database busy or away). Nothing was written, but for one
+    /// case: the connection to a shared store broke during the commit, and nobody here can tell.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// What is stored cannot be read: damaged, or sealed under another master key.
@@ -35,6 +36,9 @@ pub enum StoreError {
     /// No such instance or key.
     #[error("not found")]
     NotFound,
+    /// Another process drives the instance by now: what was to be recorded comes too late.
+    #[error("another process drives the instance now")]
+    Stale,
 }
 
 /// A decision to be made inside the transaction that writes it: a pure function of what is held
@@ -176,6 +180,12 @@ pub enum Op {
     Confirm(InstanceId, Confirm, Timestamp),
     /// Records what was seen. Moves an instance from registering to running.
     Observe(Observed),
+    /// Refuses all of the call with [`StoreError::Stale`] unless the lease of this epoch is still
+    /// the instance's. Nothing to check in a store that is not shared.
+    Fence(InstanceId, Epoch),
+    /// Keeps what the driver of an instance sees now, in the fleet's own words, for the other
+    /// processes. Nothing to do in a store that is not shared.
+    Show(InstanceId, Epoch, String),
     /// Records a new key.
     AddKey(AccessKey),
     /// Makes the root key what the environment says: same id, new secret allowed.
@@ -189,6 +199,58 @@ pub enum Op {
 
 /// Accounts of one answer of [`Store::expiring`]; the rest is found at the next asking.
 pub const EXPIRING_MAX: usize = 1_000;
+
+/// The number of a lease: it rises whenever an instance gets another driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub i64);
+
+/// A process's word that it lives, and its wish for instances to drive.
+#[derive(Clone, Debug)]
+pub struct LeaseAsk {
+    /// The process, by a name that no other one has.
+    pub holder: String,
+    /// How long it is to be believed, milliseconds.
+    pub lasting_ms: u32,
+    /// At most this many instances are newly taken in one call.
+    pub claim_max: u32,
+}
+
+/// What a process drives.
+#[derive(Clone, Debug, Default)]
+pub struct Leases {
+    /// The instances, each with its lease's number.
+    pub held: Vec<(InstanceId, Epoch)>,
+    /// How many of these it should give up, since others have fewer.
+    pub surplus: usize,
+    /// Processes that live, this one among them.
+    pub members: u32,
+}
+
+/// What the driver of an instance saw last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// In the fleet's own words.
+    pub text: String,
+    /// The driver lives; else nobody is looking now.
+    pub live: bool,
+}
+
+/// What another process did to a shared store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hint {
+    /// An instance was changed, registered or removed.
+    Instance(InstanceId),
+    /// Access keys were changed.
+    Keys,
+    /// Hints may have been lost: anything may have changed.
+    Anything,
+}
+
+/// Hears hints. Any of them may be lost; whoever needs certainty looks by itself.
+pub trait Ears: Send + Sync {
+    /// Must return at once.
+    fn hear(&self, hint: &Hint);
+}
 
 /// Durable state. Every write is durable when its call returns, but for operations that only
 /// record what was seen of the nodes ([`Op::Confirm`], [`Op::Observe`], [`Op::Purge`]) in a call
@@ -245,6 +307,47 @@ pub trait Store: Send + Sync {
 
     /// Sets it if it is not set, and returns what holds.
     async fn setting_or(&self, name: &str, value: String) -> Result<String, StoreError>;
+
+    /// Several processes may serve this store at once. The methods below are for such a store
+    /// only; what they do by default is right for one that this process has for itself.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// How many processes serve it, as last known; at least one.
+    fn sharers(&self) -> u32 {
+        1
+    }
+
+    /// From now on, hints of what other processes do go there.
+    fn tell(&self, _ears: Arc<dyn Ears>) {}
+
+    /// A number that is another one after every change of the access keys.
+    async fn keys_version(&self) -> Result<i64, StoreError> {
+        Ok(0)
+    }
+
+    /// Remembers a nonce for all processes; false if one of them remembers it already.
+    async fn use_nonce(&self, _nonce: NonceMark, _at: Timestamp) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    /// Says that this process lives, and takes instances that nobody drives, up to its fair
+    /// share. `None`: all of them are its own, for ever.
+    async fn lease(&self, _ask: &LeaseAsk) -> Result<Option<Leases>, StoreError> {
+        Ok(None)
+    }
+
+    /// Gives instances up, so that others may take them at once; all that the holder has if
+    /// `ids` is `None`, and with them its word that it lives.
+    async fn release(&self, _holder: &str, _ids: Option<&[InstanceId]>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// What the driver of an instance saw last, if it is another process's to drive.
+    async fn shown(&self, _id: &InstanceId) -> Result<Option<Shown>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// What the service asks of the driving of nodes.
@@ -258,7 +361,10 @@ pub trait Fleet: Send + Sync {
     fn track(&self, id: &InstanceId);
 
     /// The accounts that some node is known to lack, or to hold differently, now. Usually empty.
-    fn lacking(&self, id: &InstanceId) -> Vec<AccountName>;
+    ///
+    /// # Errors
+    /// The store's, where another process drives the instance.
+    async fn lacking(&self, id: &InstanceId) -> Result<Vec<AccountName>, StoreError>;
 
     /// The instance as seen now.
     async fn sight(&self, id: &InstanceId) -> Result<Option<InstanceSight>, StoreError>;

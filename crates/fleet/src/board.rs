@@ -9,14 +9,17 @@ use claviger_core::engine::Engine;
 use claviger_core::ids::{AccountName, InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{Held, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use claviger_core::ports::Shown;
 use claviger_core::sight::{
     AccountProof, AccountSight, InstanceSight, NodeSight, SentinelSight, SyncState,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A node on the board.
+#[derive(Clone, Serialize, Deserialize)]
 struct NodeSeat {
     address: NodeAddress,
     role: NodeRole,
@@ -28,7 +31,9 @@ struct NodeSeat {
     driven: Revision,
     saved: Revision,
     run_id: String,
-    /// What was read back, of the process that is connected.
+    /// What was read back, of the process that is connected. Named by this process's own short
+    /// forms, so of no use to another one.
+    #[serde(skip)]
     marks: Marks,
     /// What keeps the node from being driven at all.
     error: Option<String>,
@@ -38,7 +43,7 @@ struct NodeSeat {
 }
 
 /// An instance on the board.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Seat {
     topology: Option<Topology>,
     error: Option<String>,
@@ -154,22 +159,15 @@ impl Board {
         self.lock().remove(id);
     }
 
-    /// See [`claviger_core::ports::Fleet::lacking`]. A node that does not answer is not known to
-    /// lack anything.
+    /// See [`claviger_core::ports::Fleet::lacking`].
     pub(crate) fn lacking(&self, id: &InstanceId) -> Vec<AccountName> {
+        self.lock().get(id).map_or_else(Vec::new, Seat::lacking)
+    }
+
+    /// What the other processes may see of it.
+    pub(crate) fn text(&self, id: &InstanceId) -> Option<String> {
         let seats = self.lock();
-        let Some(seat) = seats.get(id) else {
-            return Vec::new();
-        };
-        let mut names: Vec<AccountName> = Vec::new();
-        for node in seat.nodes.iter().filter(|node| node.reachable) {
-            for (name, ..) in &node.issues {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-        }
-        names
+        serde_json::to_string(seats.get(id)?).ok()
     }
 
     /// The instance as seen now; what was not seen yet in this life is taken from `records`.
@@ -181,55 +179,17 @@ impl Board {
     ) -> InstanceSight {
         let instance = &held.instance;
         let seats = self.lock();
+        let seat = seats.get(&instance.id).filter(|seat| seat.says_something());
+        if let Some(seat) = seat {
+            return seat.sight(held, salt);
+        }
         let unseen = Seat {
             topology: instance.observed_topology,
             nodes: records.iter().map(unseen).collect(),
             unmanaged: instance.unmanaged.clone(),
             ..Seat::default()
         };
-        let seat = seats.get(&instance.id).filter(|seat| {
-            !(seat.nodes.is_empty() && seat.sentinels.is_empty() && seat.error.is_none())
-        });
-        let seat = seat.unwrap_or(&unseen);
-        let nodes: Vec<NodeSight> = seat
-            .nodes
-            .iter()
-            .map(|n| n.sight(instance.revision))
-            .collect();
-        let accounts: Vec<AccountSight> = held
-            .accounts
-            .iter()
-            .map(|account| {
-                let open = if account.is_managed() {
-                    seat.account(&account.name, account.revision)
-                } else {
-                    (SyncState::InSync, Vec::new(), None)
-                };
-                let (state, pending_on, reason) = open;
-                AccountSight {
-                    name: account.name.clone(),
-                    privilege: account.privilege,
-                    state,
-                    pending_on,
-                    reason,
-                    proof: seat.proof(account, salt),
-                }
-            })
-            .collect();
-        InstanceSight {
-            instance: instance.id.clone(),
-            topology: seat.topology.or(instance.observed_topology),
-            revision: instance.revision,
-            in_sync: seat.error.is_none()
-                && !nodes.is_empty()
-                && nodes.iter().all(|node| node.in_sync)
-                && accounts.iter().all(|a| a.state == SyncState::InSync),
-            error: seat.error.clone(),
-            nodes,
-            sentinels: seat.sentinels.clone(),
-            accounts,
-            unmanaged: seat.unmanaged.clone(),
-        }
+        unseen.sight(held, salt)
     }
 
     /// Fills in the gauges.
@@ -250,6 +210,34 @@ impl Board {
             *counter += 1;
         }
     }
+}
+
+/// What another process, which drives the instance, saw last. If it does not live any more,
+/// nobody looks now: every node counts as not reachable.
+fn as_told(shown: &Shown) -> Option<Seat> {
+    let mut seat: Seat = serde_json::from_str(&shown.text).ok()?;
+    if !shown.live {
+        for node in &mut seat.nodes {
+            node.reachable = false;
+            node.error = Some("not asked since the process that drove it ended".into());
+        }
+    }
+    Some(seat)
+}
+
+/// See [`Board::lacking`], as the driver told it last.
+pub(crate) fn lacking_as_told(shown: &Shown) -> Vec<AccountName> {
+    as_told(shown).map_or_else(Vec::new, |seat| seat.lacking())
+}
+
+/// See [`Board::sight`], as the driver told it last; `None` if it had seen nothing.
+pub(crate) fn sight_as_told(
+    held: &Held,
+    shown: &Shown,
+    salt: &RandomState,
+) -> Option<InstanceSight> {
+    let seat = as_told(shown).filter(Seat::says_something)?;
+    Some(seat.sight(held, salt))
 }
 
 fn unseen(record: &NodeRecord) -> NodeSeat {
@@ -310,6 +298,66 @@ impl Seat {
             })
         });
         proofs.collect()
+    }
+
+    fn says_something(&self) -> bool {
+        !(self.nodes.is_empty() && self.sentinels.is_empty() && self.error.is_none())
+    }
+
+    /// A node that does not answer is not known to lack anything.
+    fn lacking(&self) -> Vec<AccountName> {
+        let mut names: Vec<AccountName> = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.reachable) {
+            for (name, ..) in &node.issues {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        names
+    }
+
+    fn sight(&self, held: &Held, salt: &RandomState) -> InstanceSight {
+        let instance = &held.instance;
+        let nodes: Vec<NodeSight> = self
+            .nodes
+            .iter()
+            .map(|n| n.sight(instance.revision))
+            .collect();
+        let accounts: Vec<AccountSight> = held
+            .accounts
+            .iter()
+            .map(|account| {
+                let open = if account.is_managed() {
+                    self.account(&account.name, account.revision)
+                } else {
+                    (SyncState::InSync, Vec::new(), None)
+                };
+                let (state, pending_on, reason) = open;
+                AccountSight {
+                    name: account.name.clone(),
+                    privilege: account.privilege,
+                    state,
+                    pending_on,
+                    reason,
+                    proof: self.proof(account, salt),
+                }
+            })
+            .collect();
+        InstanceSight {
+            instance: instance.id.clone(),
+            topology: self.topology.or(instance.observed_topology),
+            revision: instance.revision,
+            in_sync: self.error.is_none()
+                && !nodes.is_empty()
+                && nodes.iter().all(|node| node.in_sync)
+                && accounts.iter().all(|a| a.state == SyncState::InSync),
+            error: self.error.clone(),
+            nodes,
+            sentinels: self.sentinels.clone(),
+            accounts,
+            unmanaged: self.unmanaged.clone(),
+        }
     }
 
     /// How an account stands: the worst of what the nodes say.

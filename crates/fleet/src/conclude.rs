@@ -78,6 +78,7 @@ impl Crew {
             ops.push(Op::Observe(observed.clone()));
         }
         if !ops.is_empty() {
+            ops.insert(0, Op::Fence(self.id.clone(), self.epoch));
             match self.context.store.apply(ops, None).await {
                 Ok(()) => {
                     if observed.is_some() {
@@ -86,6 +87,11 @@ impl Crew {
                 }
                 // Removed meanwhile: the next pass sees it.
                 Err(StoreError::NotFound) => return false,
+                // Another process has taken over; what was seen here comes too late.
+                Err(StoreError::Stale) => {
+                    self.handle.dismissed.cancel();
+                    return false;
+                }
                 Err(error) => {
                     tracing::error!(instance = %self.id, "cannot record confirmations: {error}");
                     self.retry_soon();
@@ -97,6 +103,27 @@ impl Crew {
             self.seen = desired.revision;
         }
         clean
+    }
+
+    /// Lets the other processes see what this one sees, if it is something else than before.
+    pub(crate) async fn tell_others(&mut self) {
+        if !self.context.duty.is_shared() {
+            return;
+        }
+        let Some(text) = self.context.board.text(&self.id) else {
+            return;
+        };
+        if text == self.shown {
+            return;
+        }
+        let fence = Op::Fence(self.id.clone(), self.epoch);
+        let show = Op::Show(self.id.clone(), self.epoch, text.clone());
+        match self.context.store.apply(vec![fence, show], None).await {
+            Ok(()) => self.shown = text,
+            Err(StoreError::Stale) => self.handle.dismissed.cancel(),
+            // Tried again with the next event or sweep.
+            Err(error) => tracing::debug!(instance = %self.id, %error, "not shown to others"),
+        }
     }
 
     /// The store knows how far each node has come.

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// How nodes are driven. Every wait and every number of things at once is bounded here.
 #[derive(Clone, Debug)]
 pub struct FleetConfig {
+    /// A name that no other process on the same store has; of no use in a store of one's own.
+    pub holder: String,
     /// The slow full check of every node; a tenth of it is jitter.
     pub sweep_interval: Duration,
     /// For connecting, and again for logging in.
@@ -36,6 +38,7 @@ pub struct FleetConfig {
 impl Default for FleetConfig {
     fn default() -> Self {
         Self {
+            holder: String::new(),
             sweep_interval: Duration::from_secs(30),
             connect_deadline: Duration::from_secs(2),
             command_deadline: Duration::from_secs(3),

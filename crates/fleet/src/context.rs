@@ -3,6 +3,7 @@
 use crate::board::Board;
 use crate::config::FleetConfig;
 use crate::desired::RuleBook;
+use crate::duty::Duty;
 use crate::keeper::jittered;
 use crate::stats::Counters;
 use claviger_core::ports::{Clock, Store};
@@ -21,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config: Arc<FleetConfig>,
     pub(crate) board: Board,
+    pub(crate) duty: Duty,
     pub(crate) stats: Counters,
     pub(crate) rules: RuleBook,
     /// Keys the short forms, so that they say nothing of what they stand for.

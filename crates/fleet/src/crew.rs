@@ -19,12 +19,13 @@ use crate::watch::Post;
 use claviger_core::ids::{InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{Instance, InstanceState};
 use claviger_core::node::NodeRecord;
-use claviger_core::ports::Observed;
+use claviger_core::ports::{Epoch, Observed};
 use claviger_core::reach::AddressMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// Events of keepers that may wait; they block, and nothing is lost.
 const EVENTS_MAX: usize = 16;
@@ -37,6 +38,8 @@ const RETRIES_MAX: u32 = 3;
 #[derive(Default)]
 pub(crate) struct Handle {
     wake: Notify,
+    /// Another process drives the instance from now on.
+    pub(crate) dismissed: CancellationToken,
     /// When the oldest wake-up came that is not answered by a confirmation yet.
     woken: Mutex<Option<Instant>>,
     /// The instance's revision and state at the last pass.
@@ -104,6 +107,10 @@ pub(crate) enum Lane {
 pub(crate) struct Crew {
     pub(crate) context: Arc<Context>,
     pub(crate) id: InstanceId,
+    /// The lease under which it is driven.
+    pub(crate) epoch: Epoch,
+    /// What the other processes were told last.
+    pub(crate) shown: String,
     pub(crate) handle: Arc<Handle>,
     pub(crate) members: Vec<Member>,
     pub(crate) next_key: u32,
@@ -148,11 +155,18 @@ pub(crate) struct Crew {
 
 impl Crew {
     /// A driver that has not begun.
-    pub(crate) fn new(context: Arc<Context>, id: InstanceId, handle: Arc<Handle>) -> Self {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        id: InstanceId,
+        epoch: Epoch,
+        handle: Arc<Handle>,
+    ) -> Self {
         let (events, inbox) = mpsc::channel(EVENTS_MAX);
         Self {
             context,
             id,
+            epoch,
+            shown: String::new(),
             handle,
             members: Vec::new(),
             next_key: 0,
@@ -188,6 +202,7 @@ impl Crew {
     pub(crate) async fn run(mut self) {
         let stop = self.context.stop.clone();
         loop {
+            self.tell_others().await;
             let lane = tokio::select! {
                 () = stop.cancelled() => break,
                 lane = self.await_work() => lane,
@@ -343,6 +358,10 @@ impl Crew {
         self.consult(sweep).await;
         let undisturbed = self.settled && !self.unfollowed && !self.handle.is_woken();
         if sweep && undisturbed && self.is_quiet().await {
+            return true;
+        }
+        if !self.context.duty.may_act() {
+            self.retry = Some(Instant::now() + RETRY_SOON);
             return true;
         }
         let woken = self.handle.take_woken();

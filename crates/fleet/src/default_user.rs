@@ -205,7 +205,7 @@ pub(crate) async fn advance(
     let open = |member: &&mut Member| {
         member.is_ready() && member.error.is_none() && !turn.is_confirmed(member)
     };
-    if members.iter_mut().filter(open).count() == 0 {
+    if members.iter_mut().filter(open).count() == 0 || !context.duty.may_act() {
         return;
     }
     let staging = members.iter_mut().filter(open);
@@ -259,6 +259,10 @@ async fn run_stage(member: &mut Member, turn: &Turn<'_>, context: &Context, last
     let Some(link) = member.link.clone() else {
         return;
     };
+    if !context.duty.may_act() {
+        member.error = Some(NodeError::NotOurs);
+        return;
+    }
     let result = match (drive::has_users(member), last) {
         (true, false) => prepare(member, &link, turn, context).await,
         (true, true) => finish(member, &link, turn, context).await,

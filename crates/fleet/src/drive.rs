@@ -378,6 +378,9 @@ async fn act(
     if todo.is_empty() {
         return Ok(());
     }
+    if !context.duty.may_act() {
+        return Err(NodeError::NotOurs);
+    }
     let mut batch = Batch::new();
     let rules = unrendered(member, jobs);
     for rule in &rules {

@@ -1,12 +1,13 @@
 //! The fleet: one driver for each instance, found through the store, woken from outside.
 
 use crate::ask;
-use crate::board::Board;
+use crate::board::{self, Board};
 use crate::check;
 use crate::config::FleetConfig;
 use crate::context::Context;
 use crate::crew::{Crew, Handle};
 use crate::desired::RuleBook;
+use crate::duty::Duty;
 use crate::keeper::jittered;
 use crate::preview;
 use crate::stats::{Counters, FleetStats};
@@ -15,13 +16,13 @@ use async_trait::async_trait;
 use claviger_core::adopt::{FoundUsers, UsersAsk};
 use claviger_core::ids::{AccountName, InstanceId};
 use claviger_core::instance::Instance;
-use claviger_core::ports::{self, CheckReport, Clock, Store, StoreError};
+use claviger_core::ports::{self, CheckReport, Clock, Ears, Hint, Store, StoreError};
 use claviger_core::query::InstanceQuery;
 use claviger_core::refusal::Refusal;
 use claviger_core::sight::{InstancePlan, InstanceSight};
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
@@ -30,6 +31,8 @@ use tokio_util::task::TaskTracker;
 
 /// How soon the list of instances is read again after a failure.
 const LIST_AGAIN: Duration = Duration::from_secs(1);
+/// How long giving up the leases may take at the end; others take them over anyway.
+const RELEASE_MAX: Duration = Duration::from_secs(2);
 /// The most instances that one listing goes through.
 const INSTANCES_MAX: u64 = 1_000_000;
 
@@ -45,8 +48,10 @@ struct Inner {
 impl Fleet {
     /// Starts driving every instance that the store holds. Must be called within a runtime.
     pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, config: FleetConfig) -> Arc<Self> {
+        let duty = Duty::new(config.holder.clone(), !store.is_shared());
         let context = Context {
             started: Instant::now(),
+            duty,
             store,
             clock,
             board: Board::default(),
@@ -73,6 +78,18 @@ impl Fleet {
                 () = lister.list_for_ever() => {}
             }
         });
+        if inner.context.duty.is_shared() {
+            let ear = Arc::new(Ear(Arc::downgrade(&inner)));
+            inner.context.store.tell(ear);
+            let keeper = Arc::clone(&inner);
+            let stop = inner.context.stop.clone();
+            inner.tasks.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = keeper.renew_for_ever() => {}
+                }
+            });
+        }
         Arc::new(Self(inner))
     }
 
@@ -85,6 +102,8 @@ impl Fleet {
             tracing::warn!("nodes are still being driven at the end of the grace period");
             self.0.context.kill.cancel();
         }
+        let context = &self.0.context;
+        let _ = timeout(RELEASE_MAX, context.duty.release(context, None)).await;
     }
 
     /// Counts and gauges, as of now.
@@ -105,6 +124,35 @@ impl Drop for Fleet {
 impl Inner {
     fn crews(&self) -> MutexGuard<'_, HashMap<InstanceId, Arc<Handle>>> {
         self.crews.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the leases: says that this process lives, starts what it was given, ends what it lost.
+    async fn renew_for_ever(self: Arc<Self>) {
+        let context = Arc::clone(&self.context);
+        loop {
+            match context.duty.renew(&context).await {
+                Ok(change) => {
+                    for id in change.lost.iter().chain(&change.surplus) {
+                        self.dismiss(id);
+                    }
+                    if !change.surplus.is_empty() {
+                        context.duty.release(&context, Some(&change.surplus)).await;
+                    }
+                    for id in &change.taken {
+                        self.handle(id, true);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "the leases could not be renewed"),
+            }
+            context.duty.wait().await;
+        }
+    }
+
+    /// Ends a driver at once, wherever it is: every step may be the last one.
+    fn dismiss(&self, id: &InstanceId) {
+        if let Some(handle) = self.crews().get(id) {
+            handle.dismissed.cancel();
+        }
     }
 
     /// Reads the list of instances again and again: everything works if every signal is lost.
@@ -157,6 +205,9 @@ impl Inner {
         if self.context.stop.is_cancelled() {
             return;
         }
+        let Some(epoch) = self.context.duty.lease_of(id) else {
+            return;
+        };
         let mut crews = self.crews();
         if let Some(handle) = crews.get(id) {
             if wake {
@@ -166,13 +217,15 @@ impl Inner {
         }
         let handle = Arc::new(Handle::default());
         crews.insert(id.clone(), Arc::clone(&handle));
-        let crew = Crew::new(Arc::clone(&self.context), id.clone(), Arc::clone(&handle));
+        let context = Arc::clone(&self.context);
+        let crew = Crew::new(context, id.clone(), epoch, Arc::clone(&handle));
         let fleet = Arc::clone(self);
         let id = id.clone();
         self.tasks.spawn(async move {
             let kill = fleet.context.kill.clone();
             tokio::select! {
                 () = kill.cancelled() => {}
+                () = handle.dismissed.cancelled() => {}
                 () = crew.run() => {}
             }
             fleet.context.board.remove(&id);
@@ -192,6 +245,27 @@ impl Inner {
     }
 }
 
+/// What the fleet hears of other processes. It holds the fleet weakly: the store must not keep
+/// alive what keeps the store alive.
+struct Ear(Weak<Inner>);
+
+impl Ears for Ear {
+    fn hear(&self, hint: &Hint) {
+        let Some(fleet) = self.0.upgrade() else {
+            return;
+        };
+        match hint {
+            Hint::Instance(id) => fleet.handle(id, true),
+            Hint::Anything => {
+                let crews: Vec<Arc<Handle>> = fleet.crews().values().cloned().collect();
+                crews.iter().for_each(|handle| handle.wake());
+                fleet.context.duty.nudge();
+            }
+            Hint::Keys => {}
+        }
+    }
+}
+
 #[async_trait]
 impl ports::Fleet for Fleet {
     fn wake(&self, id: &InstanceId) {
@@ -200,26 +274,35 @@ impl ports::Fleet for Fleet {
 
     fn track(&self, id: &InstanceId) {
         self.0.handle(id, true);
+        self.0.context.duty.nudge();
     }
 
-    fn lacking(&self, id: &InstanceId) -> Vec<AccountName> {
-        self.0.context.board.lacking(id)
+    async fn lacking(&self, id: &InstanceId) -> Result<Vec<AccountName>, StoreError> {
+        let context = &self.0.context;
+        if context.duty.lease_of(id).is_some() {
+            return Ok(context.board.lacking(id));
+        }
+        let shown = context.store.shown(id).await?;
+        Ok(shown.map_or_else(Vec::new, |shown| board::lacking_as_told(&shown)))
     }
 
     async fn sight(&self, id: &InstanceId) -> Result<Option<InstanceSight>, StoreError> {
         let Some(held) = self.0.context.store.viewed(id).await? else {
             return Ok(None);
         };
-        let records = if self.0.context.board.has(id) {
-            Vec::new()
-        } else {
-            self.0.context.store.nodes(id).await?
+        let context = &self.0.context;
+        if context.board.has(id) {
+            return Ok(Some(context.board.sight(&held, &[], &context.salt)));
+        }
+        let records = context.store.nodes(id).await?;
+        let shown = match context.duty.is_shared() {
+            true => context.store.shown(id).await?,
+            false => None,
         };
-        Ok(Some(self.0.context.board.sight(
-            &held,
-            &records,
-            &self.0.context.salt,
-        )))
+        let told = shown.and_then(|shown| board::sight_as_told(&held, &shown, &context.salt));
+        Ok(Some(told.unwrap_or_else(|| {
+            context.board.sight(&held, &records, &context.salt)
+        })))
     }
 
     async fn acl_words(

@@ -71,6 +71,9 @@ pub enum NodeError {
     /// It takes no further client.
     #[error("the server takes no further client")]
     TooManyClients,
+    /// The lease on its instance was not renewed in time, or another process has it.
+    #[error("this process may not drive the node now")]
+    NotOurs,
     /// What came back is not what this command answers.
     #[error("the answer to {0} makes no sense; is this a Redis or Valkey server?")]
     Garbage(&'static str),
@@ -98,7 +101,10 @@ impl NodeError {
             | NodeError::LoginRequired
             | NodeError::TooManyClients
             | NodeError::Garbage(_) => Retry::Reconnect,
-            NodeError::Loading | NodeError::OutOfMemory | NodeError::PrimaryDown => Retry::NextPass,
+            NodeError::Loading
+            | NodeError::OutOfMemory
+            | NodeError::PrimaryDown
+            | NodeError::NotOurs => Retry::NextPass,
             NodeError::ReadOnly | NodeError::Denied { .. } | NodeError::Said { .. } => Retry::Sweep,
         }
     }

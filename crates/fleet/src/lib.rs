@@ -23,6 +23,7 @@ mod desired;
 mod discover;
 mod drive;
 mod driver;
+mod duty;
 mod errors;
 mod join;
 mod keeper;

@@ -10,12 +10,13 @@ use crate::sweep::Suspects;
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::{AccountName, NodeAddress, Revision};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// How an account stands on a node, when it is not simply confirmed there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Standing {
     /// Not confirmed yet.
     Pending,

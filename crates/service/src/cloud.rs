@@ -105,8 +105,11 @@ impl Service {
             nonce,
         };
         match ask {
+            // A token is made from the caller's own secret: the same one twice is no harm.
             Ask::Query(Query::IssueToken) => Ok(self.issue_token(&principal.key, &caller.secret)),
             Ask::Query(query) => {
+                let at = self.now();
+                self.share_nonce(call.nonce, at, &call.request_id).await?;
                 let query = authorize(&principal, action, instance.as_ref(), query)?;
                 self.answer(query, &call.request_id).await
             }
@@ -116,11 +119,15 @@ impl Service {
                 Ok(Answer::Changed(changed))
             }
             Ask::Policy { instance, change } => {
+                let at = self.now();
+                self.share_nonce(call.nonce, at, &call.request_id).await?;
                 let change = authorize(&principal, action, Some(&instance), change)?;
                 let view = self.change_policy(&instance, change, &call).await?;
                 Ok(Answer::PolicyChanged(Box::new(view)))
             }
             Ask::ForgetTask { task, instance } => {
+                let at = self.now();
+                self.share_nonce(call.nonce, at, &call.request_id).await?;
                 let found = self.find_task(&principal, task, &call.request_id).await?;
                 if instance.is_some_and(|id| id != found.task.instance) {
                     return Err(Refusal::TaskNotFound);

@@ -61,7 +61,8 @@ impl Service {
     ///
     /// # Errors
     /// The refusal of the decision; [`Refusal::Unavailable`] or [`Refusal::Internal`] when the
-    /// store failed, with nothing written.
+    /// store failed; then nothing is written, or, if the way to a shared store broke during the
+    /// commit, perhaps all of it: who asks again is told.
     pub async fn execute(
         &self,
         ask: Authorized<Command>,
@@ -197,6 +198,9 @@ pub(crate) fn store_refusal(failure: &StoreError, request_id: &str) -> Refusal {
     error!(request_id, error = %failure, "the store failed");
     match failure {
         StoreError::Unavailable(_) => Refusal::Unavailable,
-        StoreError::Unreadable(_) | StoreError::Exists | StoreError::NotFound => Refusal::Internal,
+        StoreError::Unreadable(_)
+        | StoreError::Exists
+        | StoreError::NotFound
+        | StoreError::Stale => Refusal::Internal,
     }
 }

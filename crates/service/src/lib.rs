@@ -21,6 +21,7 @@ mod node_urls;
 mod policy;
 pub mod query;
 mod replay;
+mod shared;
 mod tasks;
 mod throttle;
 mod tokens;
@@ -29,7 +30,7 @@ use claviger_core::access::{AccessKey, Principal};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{KeyId, RequestId};
 use claviger_core::outcome::Caller;
-use claviger_core::ports::{Clock, Entropy, Fleet, Store, StoreError};
+use claviger_core::ports::{Clock, Entropy, Fleet, NonceMark, Store, StoreError};
 use claviger_core::refusal::Refusal;
 use claviger_core::rules::Rules;
 use claviger_core::secret::Secret;
@@ -148,9 +149,25 @@ impl Service {
 
     /// Remembers a nonce of a key whose signature was verified; true if it was used before, or
     /// if there is no room to remember it (then nothing may be believed to be fresh).
-    pub fn nonce_seen(&self, key: &KeyId, nonce: &str, until: Timestamp) -> bool {
-        let digest = replay::digest(key, nonce);
-        self.replay.seen(digest, until, self.now()) != replay::Verdict::Fresh
+    ///
+    /// # Errors
+    /// The store's, if it is shared.
+    pub async fn nonce_seen(
+        &self,
+        key: &KeyId,
+        nonce: &str,
+        until: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let (digest, now) = (replay::digest(key, nonce), self.now());
+        if self.replay.seen(digest, until, now) != replay::Verdict::Fresh {
+            return Ok(true);
+        }
+        let mark = NonceMark { digest, until };
+        match self.share_nonce(Some(mark), now, "-").await {
+            Ok(()) => Ok(false),
+            Err(Refusal::NonceUsed) => Ok(true),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// Counts a request of this key.
@@ -159,7 +176,7 @@ impl Service {
     /// [`Refusal::Throttled`] if it is one too many in this second.
     pub fn admit(&self, key: &KeyId) -> Result<(), Refusal> {
         let limit = self.settings.requests_per_second_max;
-        self.throttle.admit(key.as_str(), limit, self.now())
+        self.admit_within(key.as_str(), limit)
     }
 
     /// Counts a request of this key for one action.
@@ -172,7 +189,13 @@ impl Service {
             None => rules.per_action_max.unwrap_or(0),
         };
         let scope = format!("{action}/{key}");
-        self.throttle.admit(&scope, limit, self.now())
+        self.admit_within(&scope, limit)
+    }
+
+    fn admit_within(&self, scope: &str, limit: u32) -> Result<(), Refusal> {
+        let part = self.part_of(limit);
+        let admitted = self.throttle.admit(scope, part, self.now());
+        admitted.map_err(|_| Refusal::Throttled { limit })
     }
 
     /// The caller, as a cloud's identity service tells it.

@@ -189,7 +189,7 @@ pub(crate) fn store_error(failure: &StoreError, request_id: &str) -> NativeError
     match failure {
         StoreError::Exists => NativeError::Exists,
         StoreError::NotFound => NativeError::NotFound,
-        StoreError::Unavailable(_) | StoreError::Unreadable(_) => {
+        StoreError::Unavailable(_) | StoreError::Unreadable(_) | StoreError::Stale => {
             NativeError::Refused(store_refusal(failure, request_id))
         }
     }

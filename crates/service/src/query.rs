@@ -89,7 +89,8 @@ impl Service {
         let held = self.store.viewed(&query.instance).await;
         let held = held.map_err(|failure| store_refusal(&failure, request_id))?;
         let held = held.ok_or(Refusal::InstanceNotFound)?;
-        let lacking = self.fleet.lacking(&query.instance);
+        let lacking = self.fleet.lacking(&query.instance).await;
+        let lacking = lacking.map_err(|failure| store_refusal(&failure, request_id))?;
         let wanted = held.accounts.iter().filter(|account| {
             let name = account.name.as_str();
             query.name.as_deref().is_none_or(|exact| exact == name)

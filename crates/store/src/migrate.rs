@@ -48,16 +48,33 @@ pub(crate) fn migrate(connection: &Connection, migrations: &[Migration]) -> Resu
              checksum TEXT NOT NULL
          ) STRICT",
     )?;
-    let newest: Option<i64> =
-        connection.query_row("SELECT max(version) FROM migration", [], |row| row.get(0))?;
-    let known = migrations.last().map_or(0, |migration| migration.version);
-    if let Some(found) = newest.filter(|newest| *newest > known) {
-        return Err(OpenError::Newer { found, known });
-    }
+    refuse_newer(connection, migrations)?;
     for migration in migrations {
         step(connection, migration)?;
     }
     Ok(())
+}
+
+/// For a reader, who does not change the schema: it must be ours, and none of a newer version.
+///
+/// # Errors
+/// [`OpenError::Foreign`] or [`OpenError::Newer`].
+pub(crate) fn check_known(connection: &Connection) -> Result<(), OpenError> {
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(OpenError::Foreign);
+    }
+    refuse_newer(connection, MIGRATIONS)
+}
+
+fn refuse_newer(connection: &Connection, migrations: &[Migration]) -> Result<(), OpenError> {
+    let newest: Option<i64> =
+        connection.query_row("SELECT max(version) FROM migration", [], |row| row.get(0))?;
+    let known = migrations.last().map_or(0, |migration| migration.version);
+    match newest.filter(|newest| *newest > known) {
+        Some(found) => Err(OpenError::Newer { found, known }),
+        None => Ok(()),
+    }
 }
 
 /// An empty database becomes ours; one of another application stays as it is.
@@ -103,7 +120,8 @@ fn step(connection: &Connection, migration: &Migration) -> Result<(), OpenError>
     Ok(())
 }
 
-fn checksum(sql: &str) -> String {
+/// The checksum under which a script is written down.
+pub(crate) fn checksum(sql: &str) -> String {
     let mut text = String::with_capacity(64);
     for byte in Sha256::digest(sql.as_bytes()) {
         // Writing to a String cannot fail.

@@ -12,7 +12,7 @@ use claviger_core::node::NodeRecord;
 use claviger_core::ports::{Observed, StoreError};
 
 /// Nodes of one instance that are kept: a Redis Cluster is said to end at about 1,000.
-const NODES_MAX: usize = 2_000;
+pub(crate) const NODES_MAX: usize = 2_000;
 
 /// Writes what differs from what is stored; if nothing does, the commit costs no fsync.
 pub(crate) fn observe(desk: &Desk, mut seen: Observed) -> Result<(), Fault> {

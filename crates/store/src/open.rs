@@ -3,7 +3,7 @@
 use crate::fault::Fault;
 use crate::migrate::{MIGRATIONS, migrate};
 use crate::seal::{SealError, Sealer};
-use crate::sealed::CANARY;
+use crate::sealed::{CANARY, CANARY_TEXT as TEXT};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -45,8 +45,11 @@ pub enum OpenError {
     #[error("the file is a database, but not claviger's")]
     Foreign,
     /// A kind of store that does not exist.
-    #[error("unknown store: use `sqlite`")]
+    #[error("unknown store: use `sqlite` or `postgres://...`")]
     UnknownStore,
+    /// The URL of a database is of no use.
+    #[error("the store's URL cannot be used: {0}")]
+    BadUrl(String),
     /// A file or directory cannot be used.
     #[error("cannot use {}", path.display())]
     Io {
@@ -170,19 +173,25 @@ fn classify(path: &Path, error: rusqlite::Error) -> OpenError {
 
 /// A wrong master key is noticed here, not at the first account that does not open.
 fn check_canary(writer: &Connection, sealer: &Sealer) -> Result<(), OpenError> {
-    const TEXT: &[u8] = b"claviger";
-    let blob: Option<Vec<u8>> = writer
+    if !check_canary_of(writer, sealer)? {
+        let blob = sealer.seal(CANARY, TEXT).map_err(Fault::from)?;
+        writer.execute("INSERT INTO canary (id, sealed) VALUES (1, ?1)", [blob])?;
+    }
+    Ok(())
+}
+
+/// The same without writing; false if there is none yet.
+pub(crate) fn check_canary_of(db: &Connection, sealer: &Sealer) -> Result<bool, OpenError> {
+    let blob: Option<Vec<u8>> = db
         .query_row("SELECT sealed FROM canary WHERE id = 1", [], |row| {
             row.get(0)
         })
         .optional()?;
     let Some(blob) = blob else {
-        let blob = sealer.seal(CANARY, TEXT).map_err(Fault::from)?;
-        writer.execute("INSERT INTO canary (id, sealed) VALUES (1, ?1)", [blob])?;
-        return Ok(());
+        return Ok(false);
     };
     match sealer.open(CANARY, &blob) {
-        Ok(text) if *text == TEXT => Ok(()),
+        Ok(text) if *text == TEXT => Ok(true),
         Err(SealError::OtherKey) => Err(OpenError::WrongMasterKey),
         Ok(_) => Err(Fault::Seal(SealError::Damaged).into()),
         Err(error) => Err(Fault::Seal(error).into()),

@@ -53,6 +53,8 @@ pub(crate) fn apply(
             Op::ClearStrikes(scope) => clear_strikes(desk, &scope)?,
             Op::Confirm(id, what, at) => confirm(desk, &id, &what, at)?,
             Op::Observe(seen) => observe(desk, seen)?,
+            // This process alone drives what is in its own file.
+            Op::Fence(..) | Op::Show(..) => {}
             Op::AddKey(key) => add_key(desk, &key)?,
             Op::PutRootKey(key) => put_root_key(desk, &key)?,
             Op::RevokeKey(id, at) => revoke_key(desk, &id, at)?,
@@ -115,7 +117,7 @@ fn add_instance(desk: &Desk, instance: &Instance, default_account: AccountId) ->
 }
 
 /// The default account of a new instance: the servers' own, and so confirmed as it is.
-fn default_of(instance: &Instance, id: AccountId) -> Account {
+pub(crate) fn default_of(instance: &Instance, id: AccountId) -> Account {
     Account {
         id,
         name: AccountName::from(Account::DEFAULT_NAME),

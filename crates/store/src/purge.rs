@@ -6,14 +6,14 @@ use crate::writer::Desk;
 use claviger_core::clock::Timestamp;
 
 /// Finished tasks are kept for thirty days, milliseconds: as long as the clouds list them.
-const TASKS_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
+pub(crate) const TASKS_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
 
 /// Audit rows that are kept, the newest.
-const AUDIT_MAX: i64 = 1_000_000;
+pub(crate) const AUDIT_MAX: i64 = 1_000_000;
 
 /// Rows of one kind that one purge removes, so that no other write waits long for it. Called
 /// every ten seconds, as the service does, this keeps up with 2,000 changes a second.
-const ROWS_MAX: usize = 20_000;
+pub(crate) const ROWS_MAX: usize = 20_000;
 
 /// Forgets what is past its time at `now`, at most [`ROWS_MAX`] rows of each kind.
 pub(crate) fn purge(desk: &Desk, now: Timestamp) -> Result<(), Fault> {

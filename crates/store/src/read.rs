@@ -254,7 +254,7 @@ pub(crate) fn nodes(connection: &Connection, id: &InstanceId) -> Result<Vec<Node
         node_columns!(),
         " FROM node WHERE instance = ?1 ORDER BY place"
     );
-    collect(connection, sql, [id.as_str()], rows::node)
+    collect(connection, sql, [id.as_str()], |row| rows::node(row))
 }
 
 /// Tasks, newest first.
@@ -293,7 +293,7 @@ pub(crate) fn tasks(connection: &Connection, query: &TaskQuery) -> Result<Rows<T
         "task",
         "id DESC",
         query.page,
-        rows::task,
+        |row| rows::task(row),
     )
 }
 
@@ -329,7 +329,7 @@ pub(crate) fn audit(connection: &Connection, page: Page) -> Result<Rows<AuditEnt
         "audit",
         "id DESC",
         page,
-        rows::audit,
+        |row| rows::audit(row),
     )
 }
 

@@ -17,9 +17,9 @@ use claviger_core::password::PasswordDigest;
 use claviger_core::privilege::Privilege;
 use claviger_core::reach::AddressMap;
 use claviger_core::task::Task;
-use rusqlite::Row;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::types::FromSql as Sql;
 
 /// What the column `tls` holds: all of how nodes are reached, beside the seeds and the login.
 #[derive(Serialize, Deserialize)]
@@ -96,36 +96,84 @@ pub(crate) use {
     account_columns, audit_columns, instance_columns, key_columns, node_columns, task_columns,
 };
 
-fn text<'a>(row: &'a Row<'_>, index: usize) -> Result<&'a str, Fault> {
-    let value = row.get_ref(index)?;
-    value
-        .as_str()
-        .map_err(|_| Fault::unreadable("a text column"))
+/// A value that either database can give.
+pub(crate) trait Cell: rusqlite::types::FromSql + for<'a> Sql<'a> {}
+
+impl<T: rusqlite::types::FromSql + for<'a> Sql<'a>> Cell for T {}
+
+/// A row of either database, by the position of its columns.
+pub(crate) trait Cells {
+    /// A value of its own.
+    fn get<T: Cell>(&self, index: usize) -> Result<T, Fault>;
+    /// A text in place.
+    fn text_or(&self, index: usize) -> Result<Option<&str>, Fault>;
+    /// Bytes in place.
+    fn blob(&self, index: usize) -> Result<Option<&[u8]>, Fault>;
 }
 
-fn text_or<'a>(row: &'a Row<'_>, index: usize) -> Result<Option<&'a str>, Fault> {
-    let value = row.get_ref(index)?;
-    value
-        .as_str_or_null()
-        .map_err(|_| Fault::unreadable("a text column"))
+impl Cells for rusqlite::Row<'_> {
+    fn get<T: Cell>(&self, index: usize) -> Result<T, Fault> {
+        Ok(rusqlite::Row::get(self, index)?)
+    }
+
+    fn text_or(&self, index: usize) -> Result<Option<&str>, Fault> {
+        let value = self.get_ref(index)?;
+        let text = value.as_str_or_null();
+        text.map_err(|_| Fault::unreadable("a text column"))
+    }
+
+    fn blob(&self, index: usize) -> Result<Option<&[u8]>, Fault> {
+        let value = self.get_ref(index)?;
+        let blob = value.as_blob_or_null();
+        blob.map_err(|_| Fault::unreadable("a blob column"))
+    }
 }
 
-fn blob<'a>(row: &'a Row<'_>, index: usize) -> Result<Option<&'a [u8]>, Fault> {
-    let value = row.get_ref(index)?;
-    value
-        .as_blob_or_null()
-        .map_err(|_| Fault::unreadable("a blob column"))
+impl Cells for tokio_postgres::Row {
+    fn get<T: Cell>(&self, index: usize) -> Result<T, Fault> {
+        let value = self.try_get(index);
+        value.map_err(|_| Fault::unreadable("a column"))
+    }
+
+    fn text_or(&self, index: usize) -> Result<Option<&str>, Fault> {
+        let value = self.try_get(index);
+        value.map_err(|_| Fault::unreadable("a text column"))
+    }
+
+    fn blob(&self, index: usize) -> Result<Option<&[u8]>, Fault> {
+        let value = self.try_get(index);
+        value.map_err(|_| Fault::unreadable("a blob column"))
+    }
 }
 
-fn word<T: Word>(row: &Row<'_>, index: usize) -> Result<T, Fault> {
+fn text(row: &impl Cells, index: usize) -> Result<&str, Fault> {
+    let value = row.text_or(index)?;
+    value.ok_or_else(|| Fault::unreadable("a text column"))
+}
+
+fn text_or(row: &impl Cells, index: usize) -> Result<Option<&str>, Fault> {
+    row.text_or(index)
+}
+
+fn blob(row: &impl Cells, index: usize) -> Result<Option<&[u8]>, Fault> {
+    row.blob(index)
+}
+
+/// A count, which both databases give as 64 bits.
+fn small(row: &impl Cells, index: usize) -> Result<u32, Fault> {
+    let number: i64 = row.get(index)?;
+    u32::try_from(number).map_err(|_| Fault::unreadable("a count"))
+}
+
+fn word<T: Word>(row: &impl Cells, index: usize) -> Result<T, Fault> {
     T::parse(text(row, index)?).ok_or_else(|| Fault::unreadable("a stored word"))
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<T, Fault> {
+fn json<T: DeserializeOwned>(row: &impl Cells, index: usize) -> Result<T, Fault> {
     parse(text(row, index)?)
 }
 
-fn json_or<T: DeserializeOwned>(row: &Row<'_>, index: usize) -> Result<Option<T>, Fault> {
+fn json_or<T: DeserializeOwned>(row: &impl Cells, index: usize) -> Result<Option<T>, Fault> {
     text_or(row, index)?.map(parse).transpose()
 }
 
@@ -139,17 +187,15 @@ pub(crate) fn to_json<T: Serialize>(value: &T) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|_| Fault::unreadable("a value to be stored"))
 }
 
-fn time(row: &Row<'_>, index: usize) -> Result<Timestamp, Fault> {
+fn time(row: &impl Cells, index: usize) -> Result<Timestamp, Fault> {
     Ok(Timestamp::from_millis(row.get(index)?))
 }
 
-fn time_or(row: &Row<'_>, index: usize) -> Result<Option<Timestamp>, Fault> {
-    Ok(row
-        .get::<_, Option<i64>>(index)?
-        .map(Timestamp::from_millis))
+fn time_or(row: &impl Cells, index: usize) -> Result<Option<Timestamp>, Fault> {
+    Ok(row.get::<Option<i64>>(index)?.map(Timestamp::from_millis))
 }
 
-pub(crate) fn revision(row: &Row<'_>, index: usize) -> Result<Revision, Fault> {
+pub(crate) fn revision(row: &impl Cells, index: usize) -> Result<Revision, Fault> {
     let number: i64 = row.get(index)?;
     let number = u64::try_from(number).map_err(|_| Fault::unreadable("a revision"))?;
     Ok(Revision(number))
@@ -165,7 +211,7 @@ pub(crate) fn count(length: usize) -> i64 {
     i64::try_from(length).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, Fault> {
+pub(crate) fn instance(row: &impl Cells, secrets: Secrets<'_>) -> Result<Instance, Fault> {
     let id = text(row, 0)?;
     let user: Option<String> = row.get(7)?;
     let (login, default_password) = match secrets {
@@ -200,8 +246,8 @@ pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, 
         default_password,
         roles: json(row, 10)?,
         policy: json(row, 17)?,
-        primaries: row.get(18)?,
-        replicas: row.get(19)?,
+        primaries: small(row, 18)?,
+        replicas: small(row, 19)?,
         password_free: row.get(20)?,
         state: word(row, 11)?,
         engine: json_or(row, 12)?,
@@ -215,7 +261,7 @@ pub(crate) fn instance(row: &Row<'_>, secrets: Secrets<'_>) -> Result<Instance, 
 }
 
 pub(crate) fn account(
-    row: &Row<'_>,
+    row: &impl Cells,
     instance: &str,
     secrets: Secrets<'_>,
 ) -> Result<Account, Fault> {
@@ -256,7 +302,7 @@ fn account_id(text: &str) -> Result<AccountId, Fault> {
     AccountId::parse(text).ok_or_else(|| Fault::unreadable("an account's identity"))
 }
 
-pub(crate) fn task(row: &Row<'_>) -> Result<Task, Fault> {
+pub(crate) fn task(row: &impl Cells) -> Result<Task, Fault> {
     Ok(Task {
         id: TaskId(row.get(0)?),
         instance: InstanceId::new(text(row, 1)?),
@@ -271,7 +317,7 @@ pub(crate) fn task(row: &Row<'_>) -> Result<Task, Fault> {
     })
 }
 
-pub(crate) fn node(row: &Row<'_>) -> Result<NodeRecord, Fault> {
+pub(crate) fn node(row: &impl Cells) -> Result<NodeRecord, Fault> {
     Ok(NodeRecord {
         address: NodeAddress::new(text(row, 0)?),
         tls: row.get(1)?,
@@ -284,7 +330,7 @@ pub(crate) fn node(row: &Row<'_>) -> Result<NodeRecord, Fault> {
     })
 }
 
-pub(crate) fn access_key(row: &Row<'_>, sealer: &Sealer) -> Result<AccessKey, Fault> {
+pub(crate) fn access_key(row: &impl Cells, sealer: &Sealer) -> Result<AccessKey, Fault> {
     let id = text(row, 0)?;
     let secret = blob(row, 1)?.unwrap_or(&[]);
     Ok(AccessKey {
@@ -298,7 +344,7 @@ pub(crate) fn access_key(row: &Row<'_>, sealer: &Sealer) -> Result<AccessKey, Fa
     })
 }
 
-pub(crate) fn audit(row: &Row<'_>) -> Result<AuditEntry, Fault> {
+pub(crate) fn audit(row: &impl Cells) -> Result<AuditEntry, Fault> {
     Ok(AuditEntry {
         at: time(row, 0)?,
         request_id: row.get(1)?,

@@ -124,6 +124,11 @@ impl Sealer {
         Ok(blob)
     }
 
+    /// The blob says that it was sealed under this master key.
+    pub(crate) fn has_sealed(&self, blob: &[u8]) -> bool {
+        blob.len() >= HEADER + TAG && blob[0] == VERSION && blob[1..=KEY_ID] == self.key_id
+    }
+
     /// Opens what was sealed for `place`.
     pub(crate) fn open(
         &self,

@@ -51,6 +51,9 @@ pub(crate) const CANARY: Place<'static> = Place {
     column: "sealed",
 };
 
+/// That text.
+pub(crate) const CANARY_TEXT: &[u8] = b"claviger";
+
 /// Seals an account's digests, the newest first: 32 bytes each.
 pub(crate) fn seal_digests(
     sealer: &Sealer,

@@ -7,7 +7,7 @@ use claviger_core::ids::TaskId;
 use rusqlite::Connection;
 
 /// Numbers below this were given, even if their tasks are gone. Set whenever tasks are removed.
-const TASK_FLOOR: &str = "store.task-floor";
+pub(crate) const TASK_FLOOR: &str = "store.task-floor";
 
 /// The number of the first task.
 const FIRST_TASK: i64 = 1;
@@ -21,7 +21,8 @@ pub(crate) fn setting_or(desk: &mut Desk, name: &str, value: String) -> Result<S
     Ok(value)
 }
 
-fn put(connection: &Connection, name: &str, value: &str) -> Result<(), Fault> {
+/// Sets a value.
+pub(crate) fn put(connection: &Connection, name: &str, value: &str) -> Result<(), Fault> {
     connection
         .prepare_cached(
             "INSERT INTO setting (name, value) VALUES (?1, ?2)

@@ -77,6 +77,8 @@ pub(crate) fn touched(op: &Op) -> Option<&InstanceId> {
         | Op::RevokeKey(..)
         | Op::Purge(_)
         | Op::ForgetTask(_)
+        | Op::Fence(..)
+        | Op::Show(..)
         | Op::Strike(_)
         | Op::ClearStrikes(_) => None,
     }

@@ -202,8 +202,7 @@ impl Job {
 
     /// Losing it in a power failure costs nothing but another look at the nodes.
     fn can_be_found_again(&self) -> bool {
-        let seen = |op: &Op| matches!(op, Op::Confirm(..) | Op::Observe(_) | Op::Purge(_));
-        matches!(self, Job::Apply(ops, None, _) if ops.iter().all(seen))
+        matches!(self, Job::Apply(ops, None, _) if ops.iter().all(seen_of_nodes))
     }
 
     fn fail(self, reason: &str) {
@@ -214,6 +213,14 @@ impl Job {
             Job::SettingOr(_, _, reply) => drop(reply.send(Err(error))),
         }
     }
+}
+
+/// It only records what was seen of the nodes, or forgets what is past its time.
+pub(crate) fn seen_of_nodes(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Confirm(..) | Op::Observe(_) | Op::Purge(_) | Op::Fence(..) | Op::Show(..)
+    )
 }
 
 impl Desk {

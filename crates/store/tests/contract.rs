@@ -5,6 +5,8 @@
 
 mod common;
 mod embedded;
+mod shared;
+mod transfer;
 
 use claviger_core::access::{AccessKey, Role, Scope};
 use claviger_core::account::{AccountKind, Life};
@@ -27,58 +29,71 @@ use claviger_store::SqliteStore;
 use common::*;
 use std::sync::Arc;
 
-/// The suite as tests: `$open` makes an empty store and whatever must outlive it.
+/// The suite as tests of a module: `$open` makes an empty store and whatever must outlive it, or
+/// says why there is none.
 macro_rules! suite {
+    ($module:ident, $open:expr) => {
+        mod $module {
+            use super::*;
+            each! { $open;
+                instances_come_as_they_went,
+                an_account_lives_and_ends,
+                refusals_write_nothing,
+                a_token_makes_it_once,
+                a_token_among_a_hundred,
+                nonces_are_used_once,
+                a_name_is_used_again,
+                a_deletion_supersedes_what_was_not_done,
+                confirmations_never_go_back,
+                a_late_confirmation_proves_little,
+                the_default_password_changes_the_login,
+                roles_make_a_revision,
+                observations_replace,
+                labels_and_state,
+                instances_by_query,
+                tasks_by_query,
+                task_numbers_never_return,
+                keys,
+                audit_newest_first,
+                operations_are_all_or_nothing,
+                settings_are_written_once,
+                purge_forgets_what_is_past,
+                a_panicking_decision_harms_nobody,
+                views_open_nothing,
+                views_are_never_stale,
+                removal_takes_everything,
+                accounts_keep_their_state,
+                policies_are_kept,
+                failures_are_counted,
+                only_finished_tasks_are_forgotten,
+                narrower_look_ups,
+                ends_that_have_come,
+                users_are_taken_over,
+            }
+        }
+    };
+}
+
+macro_rules! each {
     ($open:expr; $($case:ident),+ $(,)?) => { $(
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $case() {
-            let (_keep, store) = $open;
-            cases::$case(store).await;
+            let name = concat!(module_path!(), "::", stringify!($case));
+            if let Some((_keep, store)) = $open(name).await {
+                cases::$case(store).await;
+            }
         }
     )+ };
 }
 
-fn embedded() -> (tempfile::TempDir, Arc<dyn Store>) {
+async fn embedded(_: &str) -> Option<(tempfile::TempDir, Arc<dyn Store>)> {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&directory.path().join("test.db"), sealer()).unwrap();
-    (directory, Arc::new(store))
+    Some((directory, Arc::new(store)))
 }
 
-suite! { embedded();
-    instances_come_as_they_went,
-    an_account_lives_and_ends,
-    refusals_write_nothing,
-    a_token_makes_it_once,
-    a_token_among_a_hundred,
-    nonces_are_used_once,
-    a_name_is_used_again,
-    a_deletion_supersedes_what_was_not_done,
-    confirmations_never_go_back,
-    a_late_confirmation_proves_little,
-    the_default_password_changes_the_login,
-    roles_make_a_revision,
-    observations_replace,
-    labels_and_state,
-    instances_by_query,
-    tasks_by_query,
-    task_numbers_never_return,
-    keys,
-    audit_newest_first,
-    operations_are_all_or_nothing,
-    settings_are_written_once,
-    purge_forgets_what_is_past,
-    a_panicking_decision_harms_nobody,
-    views_open_nothing,
-    views_are_never_stale,
-    removal_takes_everything,
-    accounts_keep_their_state,
-    policies_are_kept,
-    failures_are_counted,
-    only_finished_tasks_are_forgotten,
-    narrower_look_ups,
-    ends_that_have_come,
-    users_are_taken_over,
-}
+suite!(sqlite, embedded);
+suite!(postgres, shared::empty);
 
 mod more;
 

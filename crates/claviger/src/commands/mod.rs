@@ -11,6 +11,7 @@ mod key;
 mod login_rules;
 mod plan;
 mod status;
+mod store;
 mod task;
 
 use crate::cli::{Cli, Command};
@@ -36,6 +37,10 @@ pub(crate) fn run(cli: Cli, env: &dyn Env) -> Result<(), Failure> {
         Command::Task(command) => task::run(command, env),
         Command::Call(args) => call::run(&args, env),
         Command::Audit(args) => audit::run(&args, env),
+        Command::Store(command) => store::run(&command, env),
+        Command::Backup(args) => store::backup(&args, env),
+        Command::Restore(args) => store::restore(&args, env),
+        Command::Migrate(args) => store::migrate(&args, env),
         Command::Doctor(args) => crate::doctor::run(&args, env),
         Command::Info(args) => info::run(&args, env),
         Command::Version(args) => info::version(Out::new(args.json)),

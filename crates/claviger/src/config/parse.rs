@@ -1,10 +1,10 @@
 //! One small parser per kind of setting: a text in, a value or a reason in plain words out.
 
 use super::LogFormat;
+use claviger_store::Place;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -49,23 +49,15 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// `sqlite`, `sqlite:PATH`.
-pub(super) fn store(text: &str) -> Result<Option<PathBuf>, String> {
+/// `sqlite`, `sqlite:PATH`, `postgres://...`. The text is never repeated: there may be a password
+/// in it.
+pub(super) fn store(text: &str) -> Result<Option<Place>, String> {
     if text == "sqlite" {
         return Ok(None);
     }
-    if let Some(path) = text.strip_prefix("sqlite:") {
-        let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() {
-            return Err("sqlite: needs a path after it".to_owned());
-        }
-        return Ok(Some(PathBuf::from(path)));
-    }
-    // The rest of the text may carry a password: it is not repeated.
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err("this version has no PostgreSQL store; use sqlite".to_owned());
-    }
-    Err("not a store; use sqlite or sqlite:PATH".to_owned())
+    Place::parse(text)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 /// 32 hexadecimal digits, made lower case.

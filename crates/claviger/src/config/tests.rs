@@ -24,7 +24,7 @@ fn defaults_are_those_of_the_promise() {
     let config = load(&ServeArgs::default(), &[]).unwrap();
     assert_eq!(config.data_dir, Path::new("claviger-data"));
     assert_eq!(config.listen.to_string(), "127.0.0.1:8379");
-    assert_eq!(config.store_file, Path::new("claviger-data/claviger.db"));
+    assert_eq!(config.store.to_string(), "claviger-data/claviger.db");
     assert_eq!(config.sweep_interval, Duration::from_secs(30));
     assert_eq!(config.rate_limit_per_s, Some(100));
     assert_eq!(config.log_level, tracing::Level::INFO);
@@ -66,12 +66,12 @@ fn each_fault_is_named_in_one_line() {
             "plain HTTP on 0.0.0.0:8379 would be readable",
         ),
         (
-            &[("CLAVIGER_STORE", "postgres://u:topsecret@h/d")],
-            "no PostgreSQL store",
+            &[("CLAVIGER_STORE", "postgres://u:topsecret@h/d?sslmode=maybe")],
+            "sslmode is neither",
         ),
         (
             &[("CLAVIGER_STORE", "mysql://u:topsecret@h")],
-            "CLAVIGER_STORE: not a store",
+            "CLAVIGER_STORE: unknown store",
         ),
         (
             &[("CLAVIGER_TLS_CERT", "c")],

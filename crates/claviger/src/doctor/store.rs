@@ -1,42 +1,54 @@
 //! The store: can it be opened, is there room for it.
 
 use super::{Finding, clock};
-use crate::config::Config;
+use crate::config::{Config, MasterKey};
 use crate::entropy::SystemEntropy;
 use crate::master_key;
 use claviger_core::clock::Timestamp;
-use claviger_core::ports::{Store, StoreError};
+use claviger_core::ports::StoreError;
 use claviger_core::query::Page;
-use claviger_store::{OpenError, Sealer, SqliteStore};
+use claviger_store::{OpenError, Place, Sealer};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
 const CHECK: &str = "store";
+const RESTORE: &str = "restore it from a backup";
 /// Below this, writes may soon fail, MiB.
 const ROOM_MIB: u64 = 512;
 /// Below this, they are about to, MiB.
 const ROOM_MIB_LEAST: u64 = 64;
 
-/// The store's file, what is newest in it, and the room on its disk.
+/// The store, what is newest in it, and the room on its disk.
 pub(super) fn look(config: &Config) -> Vec<Finding> {
-    let shown = config.store_file.display();
-    let mut findings = if config.store_file.exists() {
-        opened(config)
-    } else {
+    let missing = matches!(&config.store, Place::Sqlite(path) if !path.exists());
+    let mut findings = if missing {
         vec![
-            Finding::ok(CHECK, format!("{shown} will be made at the first start")),
+            Finding::ok(
+                CHECK,
+                format!("{} will be made at the first start", config.store),
+            ),
             clock::judge(None),
         ]
+    } else {
+        opened(config)
     };
     findings.extend(room(&config.data_dir));
     findings
 }
 
 fn opened(config: &Config) -> Vec<Finding> {
-    let shown = config.store_file.display();
+    let shown = &config.store;
+    let made = matches!(&config.master_key, MasterKey::File(path) if !path.exists());
+    if made {
+        // Told by the check of the key. Looking makes none.
+        return vec![Finding::warn(
+            CHECK,
+            format!("{shown} was not opened, for lack of its key"),
+            "see the master key",
+        )];
+    }
     let Ok(master) = master_key::load(config, &SystemEntropy) else {
-        // Told by the check of the key.
         return vec![Finding::warn(
             CHECK,
             format!("{shown} was not opened, for lack of its key"),
@@ -44,18 +56,23 @@ fn opened(config: &Config) -> Vec<Finding> {
         )];
     };
     let sealer = Sealer::new(&master.key, Arc::new(SystemEntropy));
-    match SqliteStore::open(&config.store_file, sealer) {
-        Ok(store) => match newest(&store) {
-            Ok(newest) => vec![
-                Finding::ok(CHECK, format!("{shown} opens and can be read")),
-                clock::judge(newest),
-            ],
-            Err(error) => vec![Finding::fail(
-                CHECK,
-                format!("{shown} opens, but: {error}"),
-                "restore the data directory from a copy",
-            )],
-        },
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let looked = match runtime {
+        Ok(runtime) => runtime.block_on(newest(&config.store, sealer)),
+        Err(error) => Ok(Err(StoreError::Unavailable(error.to_string()))),
+    };
+    match looked {
+        Ok(Ok(newest)) => vec![
+            Finding::ok(CHECK, format!("{shown} opens and can be read")),
+            clock::judge(newest),
+        ],
+        Ok(Err(error)) => vec![Finding::fail(
+            CHECK,
+            format!("{shown} opens, but: {error}"),
+            RESTORE,
+        )],
         // A running service has it; that service is asked for the time.
         Err(OpenError::Locked(_)) => {
             vec![Finding::ok(
@@ -64,11 +81,12 @@ fn opened(config: &Config) -> Vec<Finding> {
             )]
         }
         Err(error) => {
-            let remedy = match &error {
-                OpenError::WrongMasterKey => "give the master key that it was made with",
-                OpenError::Newer { .. } => "run the newer version of claviger",
-                OpenError::Io { .. } => "let this user read and write the data directory",
-                _ => "restore the data directory from a copy",
+            let remedy = match (&error, &config.store) {
+                (OpenError::WrongMasterKey, _) => "give the master key that it was made with",
+                (OpenError::Newer { .. }, _) => "run the newer version of claviger",
+                (OpenError::Io { .. }, _) => "let this user read and write the data directory",
+                (_, Place::Postgres(_)) => "see that the database runs and lets this user in",
+                _ => RESTORE,
             };
             let error = anyhow::Error::new(error);
             vec![Finding::fail(CHECK, format!("{shown}: {error:#}"), remedy)]
@@ -77,17 +95,17 @@ fn opened(config: &Config) -> Vec<Finding> {
 }
 
 /// When the newest entry of the audit trail was written.
-fn newest(store: &SqliteStore) -> Result<Option<Timestamp>, StoreError> {
+async fn newest(
+    place: &Place,
+    sealer: Sealer,
+) -> Result<Result<Option<Timestamp>, StoreError>, OpenError> {
     let one = Page {
         offset: 0,
         limit: 1,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let audit = runtime.block_on(store.audit(one))?;
-    Ok(audit.rows.first().map(|entry| entry.at))
+    let opened = claviger_store::open(place, sealer, "doctor").await?;
+    let audit = opened.store().audit(one).await;
+    Ok(audit.map(|audit| audit.rows.first().map(|entry| entry.at)))
 }
 
 /// Room on the disk of the data directory, or of the nearest directory above that is there.

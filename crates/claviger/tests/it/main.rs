@@ -11,6 +11,8 @@ mod dev;
 mod doctor;
 mod harness;
 mod offline;
+mod scale_out;
 mod serve;
 mod settings;
+mod store;
 mod topologies;

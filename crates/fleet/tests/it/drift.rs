@@ -71,7 +71,7 @@ async fn hands_are_corrected() {
             assert!(!logs_in(&server, name, "other"));
         }
         assert_eq!(repairs, 5, "nothing was put right that was right");
-        assert!(world.fleet.lacking(&world.id).is_empty());
+        assert!(world.fleet.lacking(&world.id).await.unwrap().is_empty());
     }
 }
 
@@ -97,7 +97,7 @@ async fn drift_that_cannot_be_repaired_is_shown() {
             .create("ape", "first-Password1", Privilege::ReadOnly)
             .await;
         world.in_sync(1).await;
-        assert!(world.fleet.lacking(&world.id).is_empty());
+        assert!(world.fleet.lacking(&world.id).await.unwrap().is_empty());
         // The login loses what it needs, and a user goes.
         let may_not: &[&str] = if binary.engine.major >= 7 {
             &["ACL", "SETUSER", "keeper", "-acl|setuser"]
@@ -169,7 +169,7 @@ async fn users_that_are_not_ours_are_left_alone() {
                 .unwrap()
                 .contains("is not managed by claviger")
         );
-        assert_eq!(world.fleet.lacking(&world.id).len(), 1);
+        assert_eq!(world.fleet.lacking(&world.id).await.unwrap().len(), 1);
         assert_eq!(server.ask(&["ACL", "GETUSER", "theirs"]).unwrap(), before);
         // It is ended: theirs stays.
         world.store.delete(&world.id, "theirs");
@@ -309,7 +309,7 @@ async fn drift_that_is_only_reported_is_left_as_it_is() {
                 world.fleet.stats().passes > passes + 2
             })
             .await;
-            let lacking = world.fleet.lacking(&world.id);
+            let lacking = world.fleet.lacking(&world.id).await.unwrap();
             assert_eq!(lacking.len(), 3, "{lacking:?} on {}", binary.engine);
             assert_eq!(world.fleet.stats().repairs, 0);
             assert!(!logs_in(&server, "bee", "first-Password1"));

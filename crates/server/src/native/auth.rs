@@ -67,7 +67,7 @@ fn basic(value: &str, origin: &Origin) -> Result<Credentials, Fault> {
 
 /// Verifies the sender: key, date, signature, nonce, in this order, then counts the request. A
 /// nonce is remembered only once the signature is known to be good, else anyone could burn it.
-pub(crate) fn verify(
+pub(crate) async fn verify(
     service: &Service,
     credentials: &Credentials,
     request: Signed<'_>,
@@ -85,7 +85,8 @@ pub(crate) fn verify(
         Credentials::Signed(claim) => {
             claim.fresh(service.now())?;
             claim.verify(&secret, request)?;
-            if service.nonce_seen(&claim.key, &claim.nonce, claim.stale_at()) {
+            let used = service.nonce_seen(&claim.key, &claim.nonce, claim.stale_at());
+            if used.await? {
                 return Err(Refusal::NonceUsed.into());
             }
         }

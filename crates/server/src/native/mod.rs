@@ -86,7 +86,7 @@ async fn answer(
         query: parts.uri.query().unwrap_or_default(),
         body: &body.bytes,
     };
-    let principal = auth::verify(&app.service, &credentials, signed)?;
+    let principal = auth::verify(&app.service, &credentials, signed).await?;
     trace.key = Some(principal.key.clone());
     takes(route, &parts, &body.bytes)?;
     let call = Call {

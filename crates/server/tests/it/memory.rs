@@ -286,7 +286,7 @@ impl State {
             Op::ClearStrikes(scope) => {
                 self.strikes.remove(&scope);
             }
-            Op::Confirm(..) | Op::Purge(_) | Op::ForgetTask(_) => {}
+            Op::Confirm(..) | Op::Purge(_) | Op::ForgetTask(_) | Op::Fence(..) | Op::Show(..) => {}
         }
         Ok(())
     }
@@ -336,8 +336,8 @@ impl Fleet for NoNodes {
 
     fn track(&self, _: &InstanceId) {}
 
-    fn lacking(&self, _: &InstanceId) -> Vec<AccountName> {
-        Vec::new()
+    async fn lacking(&self, _: &InstanceId) -> Result<Vec<AccountName>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn sight(&self, id: &InstanceId) -> Result<Option<InstanceSight>, StoreError> {

@@ -173,9 +173,9 @@ fn what_is_no_database_of_ours_is_refused_and_left_alone() {
 
     let nowhere = SqliteStore::open(&text.join("below").join("a.db"), sealer());
     assert!(matches!(nowhere, Err(OpenError::Io { .. })));
-    let unknown = claviger_store::open("mysql://x", directory.path(), sealer());
+    let unknown = claviger_store::Place::parse("mysql://x");
     assert!(matches!(unknown, Err(OpenError::UnknownStore)));
-    assert!(claviger_store::open("sqlite", directory.path(), sealer()).is_ok());
+    assert!(claviger_store::Place::parse("sqlite:a.db").is_ok());
 }
 
 #[cfg(unix)]

@@ -97,7 +97,7 @@ impl MemoryStore {
                     key.revoked_at = Some(at);
                 }
             }
-            Op::Purge(_) => {}
+            Op::Purge(_) | Op::Fence(..) | Op::Show(..) => {}
         }
         Ok(())
     }

@@ -1,0 +1,384 @@
+//! Several services on one PostgreSQL, called in Alibaba Cloud's words, on days good and bad.
+
+use crate::harness::{Place, Running, eventually};
+use base64::Engine;
+use claviger_core::clock::Timestamp;
+use claviger_core::secret::Secret;
+use claviger_dialects::aliyun::client::{self, Call, Signer};
+use claviger_dialects::raw::{Params, SignedRequest};
+use claviger_testkit::{EngineBinary, Postgres, Server, ServerOptions, found_engines};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const ROOT: (&str, &str) = ("ROOTKEY0001", "root-secret-0123456789");
+
+/// How long one call may take; a client would try again then, and so do the tests.
+const CALL_MAX: Duration = Duration::from_secs(20);
+
+fn engine(test: &str) -> Option<EngineBinary> {
+    let mut found = found_engines().iter();
+    let engine = found.find(|e| e.engine.major >= 6).cloned();
+    if engine.is_none() {
+        skipped(test);
+    }
+    engine
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that did not run must be seen to have not run"
+)]
+fn skipped(test: &str) {
+    eprintln!("SKIPPED {test}: there is no Redis or Valkey server");
+}
+
+fn master_key() -> String {
+    base64::engine::general_purpose::STANDARD.encode([7; 32])
+}
+
+fn serve<'a>(place: &'a Place, url: &str) -> Running<'a> {
+    let mut running = place.serve(
+        &[
+            "--sweep-interval",
+            "1s",
+            "--rate-limit",
+            "0",
+            "--action-rate-limit",
+            "0",
+        ],
+        &[
+            ("CLAVIGER_STORE", url),
+            ("CLAVIGER_MASTER_KEY", &master_key()),
+            ("CLAVIGER_ROOT_ACCESS_KEY", ROOT.0),
+            ("CLAVIGER_ROOT_SECRET_KEY", ROOT.1),
+        ],
+    );
+    running.keys = Some((ROOT.0.to_owned(), ROOT.1.to_owned()));
+    running
+}
+
+fn nonce() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(1);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+    format!("{now:016x}{:016x}", COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn signed(action: &str, params: &[(&str, &str)], key: (&str, &str)) -> SignedRequest {
+    let mut all = Params::default();
+    for (name, value) in params {
+        all.push((*name).to_owned(), Secret::new(*value));
+    }
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    client::sign(&Call {
+        action,
+        params: &all,
+        host: "claviger.test",
+        key: &key.0.into(),
+        secret: &Secret::new(key.1),
+        at: Timestamp::from_millis(i64::try_from(now).unwrap()),
+        nonce: &nonce(),
+        signer: Signer::default(),
+    })
+}
+
+/// Status and text; no answer is status 0.
+fn send(endpoint: &str, request: &SignedRequest) -> (u16, String) {
+    let mut built = ureq::http::Request::builder()
+        .method(request.method)
+        .uri(format!("{endpoint}{}", request.target.expose()));
+    for (name, value) in &request.headers {
+        built = built.header(*name, value);
+    }
+    let built = built.body(request.body.expose().as_bytes()).unwrap();
+    let agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(CALL_MAX))
+        .build();
+    let agent = ureq::Agent::new_with_config(agent);
+    match agent.run(built) {
+        Ok(mut answer) => {
+            let text = answer.body_mut().read_to_string().unwrap_or_default();
+            (answer.status().as_u16(), text)
+        }
+        Err(_) => (0, String::new()),
+    }
+}
+
+fn call(endpoint: &str, action: &str, params: &[(&str, &str)]) -> (u16, String) {
+    send(endpoint, &signed(action, params, ROOT))
+}
+
+fn create(endpoint: &str, instance: &str, name: &str) -> (u16, String) {
+    let params = [
+        ("InstanceId", instance),
+        ("AccountName", name),
+        ("AccountPassword", "Scale-Out-2026"),
+        ("AccountPrivilege", "RoleReadWrite"),
+    ];
+    call(endpoint, "CreateAccount", &params)
+}
+
+fn accounts(endpoint: &str, instance: &str) -> Vec<(String, String)> {
+    let (status, text) = call(endpoint, "DescribeAccounts", &[("InstanceId", instance)]);
+    assert_eq!(status, 200, "{text}");
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let list = answer["Accounts"]["Account"].as_array().unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let pairs = list.iter().map(|account| {
+        (
+            text(&account["AccountName"]),
+            text(&account["AccountStatus"]),
+        )
+    });
+    pairs.collect()
+}
+
+fn add_instance(service: &Running<'_>, id: &str, server: &Server) {
+    let node = format!("redis://{}", server.address());
+    service
+        .run(&["instance", "add", id, "--node", &node])
+        .fine();
+}
+
+fn in_sync(service: &Running<'_>, id: &str) -> bool {
+    let done = service.run(&["status", id, "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&done.out).unwrap_or_default();
+    let one = if value.is_array() { &value[0] } else { &value };
+    let one = one.get("instances").map_or(one, |list| &list[0]);
+    one["in_sync"] == true
+}
+
+fn users(server: &Server) -> BTreeSet<String> {
+    let listed = server.ask(&["ACL", "USERS"]).unwrap();
+    let listed: Vec<String> = redis::from_redis_value(listed).unwrap();
+    listed.into_iter().collect()
+}
+
+#[test]
+fn three_services_are_one() {
+    let test = "three_services_are_one";
+    let (Some(engine), Some(mut database)) = (engine(test), Postgres::for_test(test)) else {
+        return;
+    };
+    let url = database.database("claviger").unwrap();
+    let places = [Place::new(), Place::new(), Place::new()];
+    let [one, two, three] = [0, 1, 2].map(|n| serve(&places[n], &url));
+    let mut servers = [0, 1].map(|_| Server::start(&engine, &ServerOptions::default()).unwrap());
+    for (n, server) in servers.iter().enumerate() {
+        add_instance(&one, &format!("r-{n}"), server);
+    }
+    // Whoever is asked, the driver is woken, and everybody tells the same.
+    for (n, service) in [&one, &two, &three].into_iter().enumerate() {
+        let name = format!("made_by_{n}");
+        for (instance, server) in servers.iter().enumerate() {
+            let id = format!("r-{instance}");
+            let (status, text) = create(&service.endpoint, &id, &name);
+            assert_eq!(status, 200, "{text}");
+            eventually("the node has it", || users(server).contains(&name));
+            for other in [&one, &two, &three] {
+                eventually("it is available everywhere", || {
+                    let found = accounts(&other.endpoint, &id);
+                    found.contains(&(name.clone(), "Available".into()))
+                });
+                eventually("status says so everywhere", || in_sync(other, &id));
+            }
+        }
+    }
+    // A key made here is known there; revoked here, it is refused there.
+    let made = one
+        .run(&["key", "create", "--role", "admin", "--json"])
+        .json();
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let (key, secret) = (text("id"), text("secret"));
+    let try_it = |service: &Running<'_>| {
+        let request = signed("DescribeRegions", &[], (&key, &secret));
+        send(&service.endpoint, &request).0
+    };
+    eventually("the key is known", || {
+        try_it(&two) == 200 && try_it(&three) == 200
+    });
+    one.run(&["key", "revoke", &key]).fine();
+    eventually("the key is refused", || {
+        try_it(&two) != 200 && try_it(&three) != 200
+    });
+    // A captured request is no better elsewhere.
+    let captured = signed("DescribeAccounts", &[("InstanceId", "r-0")], ROOT);
+    assert_eq!(send(&two.endpoint, &captured).0, 200);
+    let (status, text) = send(&three.endpoint, &captured);
+    assert!(
+        status == 400 && text.contains("SignatureNonceUsed"),
+        "{text}"
+    );
+    // What the driver sees, all tell: a node that is gone, and that it is back.
+    servers[0].kill();
+    for service in [&one, &two, &three] {
+        eventually("all know that the node is gone", || {
+            !in_sync(service, "r-0")
+        });
+    }
+    servers[0].start_again().unwrap();
+    for service in [&one, &two, &three] {
+        eventually("all know that it is back", || in_sync(service, "r-0"));
+    }
+    without_the_database(&mut database, &one, &servers[0]);
+    // One that stops leaves its instances to the others at once; one that dies, soon.
+    assert_eq!(one.stop().0, 0);
+    two.kill();
+    let (status, text) = create(&three.endpoint, "r-0", "alone");
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(create(&three.endpoint, "r-1", "alone").0, 200);
+    for (n, server) in servers.iter().enumerate() {
+        eventually("it is taken over", || users(server).contains("alone"));
+        eventually("and in sync", || in_sync(&three, &format!("r-{n}")));
+    }
+}
+
+/// Calls get the vendor's own "try again"; the node keeps what it has; then everything goes on.
+fn without_the_database(database: &mut Postgres, service: &Running<'_>, server: &Server) {
+    let before = users(server);
+    database.kill();
+    for action in ["CreateAccount", "DescribeAccounts"] {
+        let params = [
+            ("InstanceId", "r-0"),
+            ("AccountName", "later"),
+            ("AccountPassword", "Scale-Out-2026"),
+        ];
+        let params = &params[..if action == "CreateAccount" { 3 } else { 1 }];
+        let (status, text) = call(&service.endpoint, action, params);
+        assert!(
+            status >= 500 && text.contains("\"Code\""),
+            "{status} {text}"
+        );
+    }
+    assert_eq!(users(server), before);
+    database.start_again().unwrap();
+    eventually("changes are taken again", || {
+        create(&service.endpoint, "r-0", "afterwards").0 == 200
+    });
+    eventually("and reach the node", || {
+        users(server).contains("afterwards")
+    });
+    assert_eq!(before.difference(&users(server)).count(), 0);
+}
+
+const INSTANCES: usize = 8;
+const EACH: usize = 16;
+
+/// What callers share.
+struct Calling {
+    endpoints: Mutex<Vec<String>>,
+    /// By instance and name.
+    acknowledged: Mutex<BTreeSet<(usize, String)>>,
+    /// How many may be acknowledged by now, so that the kills fall into the middle.
+    allowed: AtomicUsize,
+}
+
+impl Calling {
+    fn count(&self) -> usize {
+        self.acknowledged.lock().unwrap().len()
+    }
+
+    /// Lets callers get on by so many, and waits until they have.
+    fn get_on(&self, more: usize) {
+        let upto = (self.count() + more).min(INSTANCES * EACH);
+        self.allowed.store(upto, Ordering::Relaxed);
+        eventually("callers get on", || self.count() >= upto);
+    }
+
+    /// Makes the accounts of one instance as a client does: again, and elsewhere, until it is told
+    /// that it is done. That one exists already means that an answer was lost.
+    fn create_all(&self, instance: usize) {
+        for k in 0..EACH {
+            eventually("the caller is let on", || {
+                self.count() < self.allowed.load(Ordering::Relaxed)
+            });
+            let (id, name) = (format!("r-{instance}"), format!("u{instance}_{k}"));
+            let mut tries = instance + k;
+            eventually("the creation is acknowledged", || {
+                let endpoint = {
+                    let endpoints = self.endpoints.lock().unwrap();
+                    endpoints[tries % endpoints.len()].clone()
+                };
+                tries += 1;
+                let (status, text) = create(&endpoint, &id, &name);
+                let done = status == 200 || text.contains("InvalidAccountName.Duplicate");
+                let fair = done || matches!(status, 0 | 429 | 500..);
+                assert!(fair, "{status} {text}");
+                done
+            });
+            self.acknowledged.lock().unwrap().insert((instance, name));
+        }
+    }
+}
+
+/// Callers that never stop, services and the database killed in turn.
+#[test]
+fn kills_lose_nothing_acknowledged() {
+    let test = "kills_lose_nothing_acknowledged";
+    let (Some(engine), Some(mut primary)) = (engine(test), Postgres::for_test(test)) else {
+        return;
+    };
+    primary.database("claviger").unwrap();
+    let standby = primary.add_standby().unwrap();
+    let url = format!(
+        "postgres://claviger@127.0.0.1:{},127.0.0.1:{}/claviger",
+        primary.port(),
+        standby.port()
+    );
+    let places = [Place::new(), Place::new(), Place::new()];
+    let mut services: Vec<Running<'_>> = places.iter().map(|place| serve(place, &url)).collect();
+    let servers = [0, 1, 2, 3].map(|_| Server::start(&engine, &ServerOptions::default()).unwrap());
+    for n in 0..INSTANCES {
+        let server = &servers[n % servers.len()];
+        add_instance(&services[n % 3], &format!("r-{n}"), server);
+    }
+    let endpoints = services.iter().map(|service| service.endpoint.clone());
+    let calling = Arc::new(Calling {
+        endpoints: Mutex::new(endpoints.collect()),
+        acknowledged: Mutex::default(),
+        allowed: AtomicUsize::new(0),
+    });
+    let callers: Vec<_> = (0..INSTANCES)
+        .map(|n| {
+            let calling = Arc::clone(&calling);
+            std::thread::spawn(move || calling.create_all(n))
+        })
+        .collect();
+    calling.get_on(8);
+    for (n, place) in places.iter().enumerate() {
+        calling.allowed.fetch_add(20, Ordering::Relaxed);
+        services.remove(0).kill();
+        calling.get_on(10);
+        services.push(serve(place, &url));
+        calling.endpoints.lock().unwrap()[n].clone_from(&services[2].endpoint);
+        if n == 0 {
+            calling.allowed.fetch_add(20, Ordering::Relaxed);
+            primary.kill();
+            standby.promote().unwrap();
+            calling.get_on(10);
+        }
+    }
+    calling.allowed.store(INSTANCES * EACH, Ordering::Relaxed);
+    for caller in callers {
+        caller.join().unwrap();
+    }
+    assert_eq!(calling.count(), INSTANCES * EACH);
+    let acknowledged = calling.acknowledged.lock().unwrap();
+    for n in 0..INSTANCES {
+        let id = format!("r-{n}");
+        let server = &servers[n % servers.len()];
+        for service in &services {
+            eventually("all is in sync", || in_sync(service, &id));
+            let found = accounts(&service.endpoint, &id);
+            let distinct: BTreeSet<_> = found.iter().map(|(name, _)| name.clone()).collect();
+            assert_eq!(distinct.len(), found.len(), "made twice");
+            let on_node = users(server);
+            for (_, name) in acknowledged.iter().filter(|(i, _)| *i == n) {
+                assert!(distinct.contains(name), "{name} is lost");
+                assert!(on_node.contains(name), "{name} is not on its node");
+            }
+        }
+    }
+}

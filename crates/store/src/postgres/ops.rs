@@ -1,0 +1,314 @@
+//! The writes that are not changes of accounts, on PostgreSQL.
+
+use crate::fault::Fault;
+use crate::ops::{UNMANAGED_MAX, default_of};
+use crate::postgres::batch::{Batch, values};
+use crate::postgres::change::{put_account, put_audit};
+use crate::postgres::pool::{Conn, Param};
+use crate::postgres::read::INSTANCE;
+use crate::postgres::{leases, nodes, purge};
+use crate::rows::{self, Reach, Secrets, count, number, to_json};
+use crate::seal::Sealer;
+use crate::sealed;
+use crate::views::touched;
+use crate::words::Word;
+use crate::writer::seen_of_nodes;
+use claviger_core::access::AccessKey;
+use claviger_core::adopt::Adoption;
+use claviger_core::audit::AuditEntry;
+use claviger_core::clock::Timestamp;
+use claviger_core::ids::{AccountId, InstanceId, TaskId};
+use claviger_core::instance::{Instance, InstanceState, RolePolicy};
+use claviger_core::ports::{NonceMark, Op, StoreError, Strike};
+
+/// Writes all of them and the audit row, or nothing.
+pub(crate) async fn apply(
+    conn: &mut Conn,
+    sealer: &Sealer,
+    ops: &[Op],
+    audit: Option<&AuditEntry>,
+) -> Result<(), Fault> {
+    // What is found again by looking does not wait for the disk.
+    let lasting = audit.is_some() || !ops.iter().all(seen_of_nodes);
+    conn.run(if lasting {
+        "BEGIN"
+    } else {
+        "BEGIN; SET LOCAL synchronous_commit TO off"
+    })
+    .await?;
+    lock(conn, ops).await?;
+    for op in ops {
+        one(conn, sealer, op).await?;
+    }
+    if let Some(entry) = audit {
+        let mut batch = Batch::default();
+        put_audit(&mut batch, entry);
+        batch.run(conn).await?;
+    }
+    conn.run("COMMIT").await
+}
+
+/// The instances concerned, always in the same order, so that no two transactions wait for each
+/// other; as changes of accounts do, first of all.
+async fn lock(conn: &mut Conn, ops: &[Op]) -> Result<(), Fault> {
+    let mut ids: Vec<&str> = ops
+        .iter()
+        .filter_map(touched)
+        .map(InstanceId::as_str)
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    ids.sort_unstable();
+    let sql = "SELECT 1 FROM instance_head WHERE instance = ANY($1) ORDER BY instance FOR UPDATE";
+    conn.query(sql, &[&ids]).await.map(drop)
+}
+
+async fn one(conn: &mut Conn, sealer: &Sealer, op: &Op) -> Result<(), Fault> {
+    let mut batch = Batch::default();
+    match op {
+        Op::AddInstance {
+            instance,
+            default_account,
+        } => add_instance(&mut batch, sealer, instance, *default_account)?,
+        Op::RemoveInstance(id) => batch.must(
+            "DELETE FROM instance WHERE id = $1",
+            values![id.to_string()],
+        ),
+        Op::SetRoles(id, roles) => set_roles(&mut batch, id, roles)?,
+        Op::SetState(id, state) => set_state(&mut batch, id, *state),
+        Op::SetLabels {
+            instance,
+            name,
+            region,
+        } => batch.must(
+            "UPDATE instance SET name = coalesce($2, name), region = coalesce($3, region)
+             WHERE id = $1",
+            values![instance.to_string(), name.clone(), region.clone()],
+        ),
+        Op::SetPolicy(id, policy) => batch.must(
+            "UPDATE instance SET policy = $2 WHERE id = $1",
+            values![id.to_string(), to_json(policy)?],
+        ),
+        Op::Adopt(id, adoption) => return adopt(conn, sealer, id, adoption).await,
+        Op::ForgetTask(id) => forget_task(&mut batch, *id),
+        Op::Strike(strike) => put_strike(&mut batch, strike),
+        Op::ClearStrikes(scope) => batch.add(
+            "DELETE FROM strike WHERE scope = $1",
+            values![scope.clone()],
+        ),
+        Op::Confirm(id, what, at) => nodes::confirm(&mut batch, id, what, *at),
+        Op::Observe(seen) => return nodes::observe(conn, seen).await,
+        Op::Fence(id, epoch) => return leases::fence(conn, id, *epoch).await,
+        Op::Show(id, epoch, text) => leases::show(&mut batch, id, *epoch, text),
+        Op::AddKey(key) => put_key(&mut batch, sealer, key, "")?,
+        Op::PutRootKey(key) => put_key(&mut batch, sealer, key, ROOT_KEY)?,
+        Op::RevokeKey(id, at) => {
+            batch.must(
+                "UPDATE access_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1",
+                values![id.to_string(), at.as_millis()],
+            );
+            batch.add(KEYS_CHANGED, values![]);
+        }
+        Op::Purge(now) => return purge::purge(conn, *now).await,
+    }
+    batch.run(conn).await.map(drop)
+}
+
+const KEYS_CHANGED: &str = "UPDATE mark SET number = number + 1 WHERE name = 'keys'";
+
+const ADD_KEY: &str =
+    "INSERT INTO access_key (id, sealed_secret, role, scope, description, created_at, revoked_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// Whatever was stored under its identity, a revocation included, gives way, but for when it was
+/// made.
+const ROOT_KEY: &str =
+    "INSERT INTO access_key (id, sealed_secret, role, scope, description, created_at, revoked_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     ON CONFLICT (id) DO UPDATE SET sealed_secret = excluded.sealed_secret,
+         role = excluded.role, scope = excluded.scope, description = excluded.description,
+         revoked_at = excluded.revoked_at";
+
+fn put_key(
+    batch: &mut Batch,
+    sealer: &Sealer,
+    key: &AccessKey,
+    sql: &'static str,
+) -> Result<(), Fault> {
+    let place = sealed::key_secret(key.id.as_str());
+    batch.add(
+        if sql.is_empty() { ADD_KEY } else { sql },
+        values![
+            key.id.to_string(),
+            sealed::seal_secret(sealer, place, &key.secret)?,
+            key.role.word(),
+            to_json(&key.scope)?,
+            key.description.clone(),
+            key.created_at.as_millis(),
+            key.revoked_at.map(Timestamp::as_millis),
+        ],
+    );
+    batch.add(KEYS_CHANGED, values![]);
+    Ok(())
+}
+
+fn add_instance(
+    batch: &mut Batch,
+    sealer: &Sealer,
+    instance: &Instance,
+    default_account: AccountId,
+) -> Result<(), Fault> {
+    let id = instance.id.as_str();
+    let login = sealed::seal_login(sealer, sealed::instance_login(id), &instance.login)?;
+    let default_password = instance
+        .default_password
+        .as_ref()
+        .map(|secret| sealed::seal_secret(sealer, sealed::default_password(id), secret))
+        .transpose()?;
+    let unmanaged = &instance.unmanaged[..instance.unmanaged.len().min(UNMANAGED_MAX)];
+    batch.add(
+        "INSERT INTO instance (id, name, region, topology, master_name, seeds, tls, login_user,
+             sealed_login, former_logins, sealed_default_password, roles, state, engine,
+             observed_topology, unmanaged, created_at, policy)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        values![
+            id.to_owned(),
+            instance.name.clone(),
+            instance.region.clone(),
+            instance.topology.word(),
+            instance.master_name.clone(),
+            to_json(&instance.seeds)?,
+            to_json(&Reach {
+                tls: instance.tls.clone(),
+                map: instance.map.clone(),
+            })?,
+            instance.login.user.clone(),
+            login,
+            count(instance.login.former.len()),
+            default_password,
+            to_json(&instance.roles)?,
+            instance.state.word(),
+            instance.engine.as_ref().map(to_json).transpose()?,
+            instance.observed_topology.map(Word::word),
+            to_json(&unmanaged)?,
+            instance.created_at.as_millis(),
+            to_json(&instance.policy)?,
+        ],
+    );
+    batch.add(
+        "INSERT INTO instance_head (instance, revision) VALUES ($1, $2)",
+        values![id.to_owned(), number(instance.revision)],
+    );
+    let default = default_of(instance, default_account);
+    put_account(batch, sealer, &instance.id, &default)
+}
+
+/// Every managed account gets the next revision, so that every node is asked again for each.
+fn set_roles(batch: &mut Batch, id: &InstanceId, roles: &RolePolicy) -> Result<(), Fault> {
+    batch.must(
+        "UPDATE instance SET roles = $2 WHERE id = $1",
+        values![id.to_string(), to_json(roles)?],
+    );
+    batch.must(
+        "UPDATE instance_head SET revision = revision + 1 WHERE instance = $1",
+        values![id.to_string()],
+    );
+    // As Account::is_managed has it.
+    batch.add(
+        "UPDATE account SET revision =
+             (SELECT h.revision FROM instance_head h WHERE h.instance = $1)
+         WHERE instance = $1 AND (kind = 'custom' OR sealed_password IS NOT NULL)",
+        values![id.to_string()],
+    );
+    Ok(())
+}
+
+fn set_state(batch: &mut Batch, id: &InstanceId, state: InstanceState) {
+    batch.must(
+        "UPDATE instance SET state = $2 WHERE id = $1",
+        values![id.to_string(), state.word()],
+    );
+}
+
+/// Takes users over, by what is held at this moment.
+async fn adopt(
+    conn: &mut Conn,
+    sealer: &Sealer,
+    id: &InstanceId,
+    adoption: &Adoption,
+) -> Result<(), Fault> {
+    let held = conn.first(INSTANCE, &[&id.as_str()]).await?;
+    let held = rows::instance(&held.ok_or(StoreError::NotFound)?, Secrets::Absent)?;
+    let after = adoption.after(&held).ok_or(StoreError::Exists)?;
+    let mut accounts = Batch::default();
+    for account in &after.accounts {
+        put_account(&mut accounts, sealer, id, account)?;
+    }
+    // Another account has the name.
+    if accounts.run(conn).await?.contains(&0) {
+        return Err(StoreError::Exists.into());
+    }
+    let mut batch = Batch::default();
+    batch.must(
+        "UPDATE instance SET roles = $2 WHERE id = $1",
+        values![id.to_string(), to_json(&after.roles)?],
+    );
+    batch.must(
+        "UPDATE instance_head SET revision = $2 WHERE instance = $1",
+        values![id.to_string(), number(after.revision)],
+    );
+    batch.run(conn).await.map(drop)
+}
+
+/// Only a finished one: a running one is what tells that nodes are still behind.
+fn forget_task(batch: &mut Batch, id: TaskId) {
+    batch.must(
+        "DELETE FROM task WHERE id = $1 AND state <> 'running'",
+        values![id.0],
+    );
+}
+
+fn put_strike(batch: &mut Batch, strike: &Strike) {
+    let at = strike.at.as_millis();
+    let until = at.saturating_add(i64::from(strike.lock_s) * 1_000);
+    batch.add(
+        "INSERT INTO strike (scope, count, until) VALUES ($1, 1, $3)
+         ON CONFLICT (scope) DO UPDATE SET
+             count = CASE WHEN strike.until <= $2 THEN 1 ELSE strike.count + 1 END, until = $3",
+        values![strike.scope.clone(), at, until],
+    );
+}
+
+/// Sets `name` if it is not set; what holds now.
+pub(crate) async fn setting_or(conn: &mut Conn, name: &str, value: &str) -> Result<String, Fault> {
+    // The update changes nothing, but it waits for whoever is just setting it, and returns.
+    let sql = "INSERT INTO setting (name, value) VALUES ($1, $2)
+         ON CONFLICT (name) DO UPDATE SET value = setting.value RETURNING value";
+    let row = conn.first(sql, &[&name, &value]).await?;
+    let row = row.ok_or(StoreError::NotFound)?;
+    Ok(row.try_get(0)?)
+}
+
+/// Remembers a nonce of a read; false if it is remembered already. Losing the last of them with
+/// the primary lets a captured read be repeated, nothing more: it waits for no disk.
+pub(crate) async fn use_nonce(
+    conn: &mut Conn,
+    nonce: &NonceMark,
+    at: Timestamp,
+) -> Result<bool, Fault> {
+    let sql = "INSERT INTO nonce AS n (digest, until) VALUES ($1, $2)
+         ON CONFLICT (digest) DO UPDATE SET until = excluded.until WHERE n.until <= $3";
+    let insert = conn.prepared(sql).await?;
+    let digest = &nonce.digest[..];
+    let (until, at) = (nonce.until.as_millis(), at.as_millis());
+    let params: [Param<'_>; 3] = [&digest, &until, &at];
+    let db = &conn.client;
+    let ((), used, ()) = tokio::try_join!(
+        biased;
+        db.batch_execute("BEGIN; SET LOCAL synchronous_commit TO off"),
+        db.execute(&insert, &params),
+        db.batch_execute("COMMIT"),
+    )?;
+    Ok(used == 1)
+}
