@@ -146,6 +146,8 @@ pub(crate) struct Crew {
     pub(crate) last_sweep: Option<Instant>,
     /// The newest revision that a finished pass has seen.
     pub(crate) seen: Revision,
+    /// An account's end waits for nothing but the nodes' own files.
+    pub(crate) unsaved_end: bool,
     /// The last pass left nothing open.
     settled: bool,
     pub(crate) next_sweep: Instant,
@@ -191,6 +193,7 @@ impl Crew {
             next_glance: Instant::now(),
             last_sweep: None,
             seen: Revision::ZERO,
+            unsaved_end: false,
             settled: false,
             next_sweep: Instant::now(),
             retry: None,
@@ -317,9 +320,9 @@ impl Crew {
                 member.error = Some(error);
                 first.then_some(Lane::Repair)
             }
-            Event::Saved(revision, result) => {
-                member.saved(revision, result, &self.context);
-                None
+            Event::Saved(covered, result) => {
+                member.saved(covered, result, &self.context);
+                self.unsaved_end.then_some(Lane::User)
             }
             Event::Heard | Event::Deaf(_) | Event::Glanced(_) => None,
         };
@@ -395,7 +398,7 @@ impl Crew {
         }
         self.show();
         let confirmed = self.conclude(&held, &desired, sweep).await;
-        self.settled = confirmed;
+        self.settled = confirmed && !self.unsaved_end;
         self.retry_pending();
         self.handle.saw(&held.instance);
         self.save();

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::crew::Crew;
 use crate::errors::{NodeError, Retry};
 use crate::join::join_all;
-use crate::keeper::{Event, Keeper};
+use crate::keeper::{Covered, Event, Keeper};
 use crate::link::{Access, Batch};
 use crate::member::Member;
 use crate::observe::{self, Facts, Mode};
@@ -367,7 +367,11 @@ impl Member {
         self.saving.wanted = false;
         self.saving.running = true;
         self.saving.last = Some(now);
-        let (key, covered, persistence) = (self.key, self.confirmed, self.persistence());
+        let covered = Covered {
+            confirmed: self.confirmed,
+            driven: self.driven,
+        };
+        let (key, persistence) = (self.key, self.persistence());
         tokio::spawn(async move {
             let result = write_file(&link, persistence).await.map_err(Box::new);
             // The driver is gone: nobody needs to know.
@@ -378,7 +382,7 @@ impl Member {
     /// Takes in how a write ended.
     pub(crate) fn saved(
         &mut self,
-        covered: Revision,
+        covered: Covered,
         result: Result<(), Box<NodeError>>,
         context: &Context,
     ) {
@@ -386,7 +390,8 @@ impl Member {
         match result {
             Ok(()) => {
                 count(&context.stats.saves);
-                self.saved = self.saved.max(covered);
+                self.saved = self.saved.max(covered.confirmed);
+                self.saving.through = self.saving.through.max(covered.driven);
                 self.saving.error = None;
                 self.saving.failures = 0;
             }

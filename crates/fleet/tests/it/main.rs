@@ -11,6 +11,7 @@ mod common;
 mod default_account;
 mod default_free;
 mod drift;
+mod interrupted;
 mod life_cycle;
 mod matrix;
 mod rights;
