@@ -6,6 +6,7 @@ use crate::default_user;
 use crate::desired::Desired;
 use crate::drive;
 use crate::errors::{NodeError, Retry};
+use crate::hurry::Hurry;
 use crate::join::join_all;
 use crate::keeper::Event;
 use crate::member::{Member, Standing};
@@ -148,6 +149,8 @@ pub(crate) struct Crew {
     pub(crate) seen: Revision,
     /// An account's end waits for nothing but the nodes' own files.
     pub(crate) unsaved_end: bool,
+    /// Something waits for a node that is away.
+    pub(crate) hurry: Option<Hurry>,
     /// The last pass left nothing open.
     settled: bool,
     pub(crate) next_sweep: Instant,
@@ -194,6 +197,7 @@ impl Crew {
             last_sweep: None,
             seen: Revision::ZERO,
             unsaved_end: false,
+            hurry: None,
             settled: false,
             next_sweep: Instant::now(),
             retry: None,
@@ -261,6 +265,7 @@ impl Crew {
         let mut due = self.next_sweep;
         due = self.retry.map_or(due, |retry| due.min(retry));
         due = self.glance_due().map_or(due, |glance| due.min(glance));
+        due = self.hurry_due().map_or(due, |hurry| due.min(hurry));
         for member in &self.members {
             due = member
                 .save_due(self.context.config.save_interval, now)
@@ -273,6 +278,7 @@ impl Crew {
         let now = Instant::now();
         self.save();
         self.glance();
+        self.hurry_on(now);
         if now >= self.next_sweep {
             return Some(Lane::Sweep);
         }
@@ -399,6 +405,7 @@ impl Crew {
         self.show();
         let confirmed = self.conclude(&held, &desired, sweep).await;
         self.settled = confirmed && !self.unsaved_end;
+        self.reckon_hurry(held.instance.revision);
         self.retry_pending();
         self.handle.saw(&held.instance);
         self.save();

@@ -261,7 +261,9 @@ impl Member {
     pub(crate) fn has_saved(&self, revision: Revision) -> bool {
         match self.persistence() {
             Persistence::Aclfile | Persistence::Config => {
-                let Saving { wanted, running, .. } = self.saving;
+                let Saving {
+                    wanted, running, ..
+                } = self.saving;
                 !wanted && !running && self.saving.through >= revision
             }
             // No file, or none that we may know of.

@@ -107,9 +107,7 @@ pub(crate) fn open_digests(
     let mut parts = chunks.split(|bytes| *bytes == FORMER_FOLLOW);
     let mut digests = || {
         let part = parts.next().unwrap_or_default();
-        let digests = part
-            .iter()
-            .map(|bytes| PasswordDigest::from_bytes(*bytes));
+        let digests = part.iter().map(|bytes| PasswordDigest::from_bytes(*bytes));
         digests.collect::<Vec<_>>()
     };
     let (valid, former) = (digests(), digests());

@@ -64,7 +64,11 @@ fn world(runtime: &tokio::runtime::Runtime, topology: &str, seed: u64, steps: u6
         "replicated" => Box::new(Replicated::start(runtime, binary, own, &mut dice).unwrap()),
         other => panic!("CLAVIGER_CHAOS_TOPOLOGY: {other:?} is not known"),
     };
-    let login = if own { "a login of its own" } else { "the default user" };
+    let login = if own {
+        "a login of its own"
+    } else {
+        "the default user"
+    };
     let keeps: Vec<&str> = built
         .nodes()
         .iter()

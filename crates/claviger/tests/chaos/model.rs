@@ -106,11 +106,7 @@ impl Op {
         Some(match self {
             Op::Create(n, p, privilege) => (
                 "CreateAccount",
-                vec![
-                    name(n),
-                    password(p),
-                    ("AccountPrivilege", word(privilege)?),
-                ],
+                vec![name(n), password(p), ("AccountPrivilege", word(privilege)?)],
             ),
             Op::Privilege(n, privilege) => (
                 "GrantAccountPrivilege",
@@ -176,7 +172,11 @@ impl Model {
             94..98 => Op::Roles(RolePolicy {
                 profile: *dice.pick(&[RoleProfile::Faithful, RoleProfile::Strict]),
                 disabled_commands: dice
-                    .pick(&[vec![], vec!["flushall"], vec!["flushall", "flushdb", "keys"]])
+                    .pick(&[
+                        vec![],
+                        vec!["flushall"],
+                        vec!["flushall", "flushdb", "keys"],
+                    ])
                     .iter()
                     .map(|word| (*word).to_owned())
                     .collect(),
@@ -279,7 +279,12 @@ impl Model {
         views.remove(DEFAULT);
         let told: BTreeMap<&str, &str> = views
             .iter()
-            .map(|(name, view)| (name.as_str(), view["privilege"].as_str().unwrap_or_default()))
+            .map(|(name, view)| {
+                (
+                    name.as_str(),
+                    view["privilege"].as_str().unwrap_or_default(),
+                )
+            })
             .collect();
         let held: BTreeMap<&str, &str> = self
             .live

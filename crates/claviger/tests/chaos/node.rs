@@ -86,7 +86,11 @@ impl Node {
         let proxy = runtime.block_on(FaultProxy::start(target, seed));
         let proxy = proxy.map_err(|e| e.to_string())?;
         let level = binary.engine.acl_level();
-        let channels = if level >= AclLevel::Channels { "&* " } else { "" };
+        let channels = if level >= AclLevel::Channels {
+            "&* "
+        } else {
+            ""
+        };
         let mut users = vec![format!(
             "user {} on >{} ~* {channels}+@all",
             ADMIN.0, ADMIN.1

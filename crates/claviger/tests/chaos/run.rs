@@ -176,8 +176,7 @@ impl Run {
             Answered::Refused(code) => {
                 *self.counts.entry(format!("refused {code}")).or_default() += 1;
                 let resurrected = |node: &Node| !node.resurrected.is_empty();
-                let excused =
-                    self.model.paused || self.topology.nodes().iter().any(resurrected);
+                let excused = self.model.paused || self.topology.nodes().iter().any(resurrected);
                 if REFUSALS.contains(&code.as_str()) && excused {
                     Ok(())
                 } else {
@@ -297,28 +296,51 @@ impl Run {
             ("slow line", Fault::Slow(30)),
             ("lossy line", Fault::Lossy(60)),
             ("very lossy line", Fault::Lossy(400)),
-            ("LOADING", says("LOADING Redis is loading the dataset in memory")),
+            (
+                "LOADING",
+                says("LOADING Redis is loading the dataset in memory"),
+            ),
             (
                 "MASTERDOWN",
-                says("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."),
+                says(
+                    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                ),
             ),
             (
                 "READONLY",
-                refuses("ACL SETUSER", "READONLY You can't write against a read only replica."),
+                refuses(
+                    "ACL SETUSER",
+                    "READONLY You can't write against a read only replica.",
+                ),
             ),
             (
                 "OOM",
-                refuses("ACL SETUSER", "OOM command not allowed when used memory > 'maxmemory'."),
+                refuses(
+                    "ACL SETUSER",
+                    "OOM command not allowed when used memory > 'maxmemory'.",
+                ),
             ),
             (
                 "NOPERM",
-                refuses("ACL", "NOPERM this user has no permissions to run the 'acl' command"),
+                refuses(
+                    "ACL",
+                    "NOPERM this user has no permissions to run the 'acl' command",
+                ),
             ),
             (
                 "NOPERM to delete",
-                refuses("ACL DELUSER", "NOPERM this user has no permissions to run this command"),
+                refuses(
+                    "ACL DELUSER",
+                    "NOPERM this user has no permissions to run this command",
+                ),
             ),
-            ("file not written", refuses("ACL SAVE", "ERR There was an error trying to save the ACLs.")),
+            (
+                "file not written",
+                refuses(
+                    "ACL SAVE",
+                    "ERR There was an error trying to save the ACLs.",
+                ),
+            ),
         ];
         let (what, fault) = dice.pick(&faults).clone();
         self.note(what);
@@ -397,19 +419,29 @@ impl Run {
         let hand = format!("hand{}", dice.below(4));
         let (what, command) = match dice.below(10) {
             0 if there => ("user deleted by hand", format!("ACL DELUSER {name}")),
-            1 if there => ("user switched off by hand", format!("ACL SETUSER {name} off")),
+            1 if there => (
+                "user switched off by hand",
+                format!("ACL SETUSER {name} off"),
+            ),
             2 if there => ("user opened by hand", format!("ACL SETUSER {name} nopass")),
-            3 if there => ("password added by hand", format!("ACL SETUSER {name} >other")),
+            3 if there => (
+                "password added by hand",
+                format!("ACL SETUSER {name} >other"),
+            ),
             4 if there => ("rights taken by hand", format!("ACL SETUSER {name} -get")),
             5 if there => ("rights given by hand", format!("ACL SETUSER {name} +@all")),
-            6 if !self.model.default.is_empty() => {
-                ("default user changed by hand", "ACL SETUSER default >other".to_owned())
-            }
+            6 if !self.model.default.is_empty() => (
+                "default user changed by hand",
+                "ACL SETUSER default >other".to_owned(),
+            ),
             7 if node.has_aclfile() => ("ACL LOAD by hand", "ACL LOAD".to_owned()),
             8 => ("foreign user deleted", format!("ACL DELUSER {hand}")),
             _ => (
                 "foreign user made",
-                format!("ACL SETUSER {hand} reset on >pw{} ~x:* +get", dice.below(100)),
+                format!(
+                    "ACL SETUSER {hand} reset on >pw{} ~x:* +get",
+                    dice.below(100)
+                ),
             ),
         };
         node.say(&command)?;
@@ -450,8 +482,7 @@ impl Run {
             let accounts = sight["accounts"].as_array().cloned().unwrap_or_default();
             let pending = |account: &Value| {
                 let on = account["pending_on"].as_array().cloned();
-                account["name"] == json!(name)
-                    && on.unwrap_or_default().contains(&json!(address))
+                account["name"] == json!(name) && on.unwrap_or_default().contains(&json!(address))
             };
             Ok(sight["in_sync"] == json!(false) && accounts.iter().any(pending))
         })?;

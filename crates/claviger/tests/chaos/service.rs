@@ -119,8 +119,7 @@ impl Service {
         let mut command = self.command(port);
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.code() == Some(1) && said.contains("another process has this store open")
-        {
+        if output.status.code() == Some(1) && said.contains("another process has this store open") {
             Ok(())
         } else {
             Err(format!(

@@ -20,7 +20,9 @@ use std::time::Duration;
 fn change_password(store: &MemoryStore, id: &InstanceId, name: &str, password: &str) {
     store.change_account(id, name, |account| {
         let new = PasswordDigest::of(&Secret::new(password));
-        account.former_passwords.extend(account.password.replace(new));
+        account
+            .former_passwords
+            .extend(account.password.replace(new));
     });
 }
 
@@ -89,10 +91,7 @@ async fn a_deletion_lasts_until_the_file_is_written() {
                 save_interval: Duration::from_secs(3600),
                 ..quick()
             };
-            let world = World::new(
-                instance("r-test", &[server.address()]),
-                config,
-            );
+            let world = World::new(instance("r-test", &[server.address()]), config);
             world
                 .create("ape", "first-Password1", Privilege::ReadOnly)
                 .await;

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod cluster;
+mod clock;
 mod common;
 mod default_account;
 mod default_free;
