@@ -222,7 +222,8 @@ impl Crew {
         // What was changed and not written yet would be lost with the next restart of the node.
         for member in self.members.iter().filter(|member| member.saving.wanted) {
             if let Some(link) = &member.link
-                && let Err(error) = membership::write_file(link, member.persistence()).await
+                && let Err(error) =
+                    membership::write_file(link, member.persistence(), member.may_rewrite()).await
             {
                 tracing::warn!(node = %member.address, "users not saved on the node: {error}");
             }

@@ -256,6 +256,11 @@ impl Member {
         self.saving.running = false;
     }
 
+    /// Its configuration file can be rewritten without harm.
+    pub(crate) fn may_rewrite(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| facts.config_file)
+    }
+
     /// A restart of the node cannot bring back what was there before this revision, as far as its
     /// own file goes.
     pub(crate) fn has_saved(&self, revision: Revision) -> bool {

@@ -10,7 +10,7 @@ use crate::member::Member;
 use crate::observe::{self, Facts, Mode};
 use crate::stats::count;
 use crate::topology::{self, Known};
-use claviger_core::ids::{NodeAddress, Revision};
+use claviger_core::ids::NodeAddress;
 use claviger_core::instance::{Held, Instance, NodeSeed, Topology, TopologyChoice};
 use claviger_core::node::{NodeRole, Persistence};
 use claviger_core::ports::Observed;
@@ -372,8 +372,11 @@ impl Member {
             driven: self.driven,
         };
         let (key, persistence) = (self.key, self.persistence());
+        let rewrite = self.may_rewrite();
         tokio::spawn(async move {
-            let result = write_file(&link, persistence).await.map_err(Box::new);
+            let result = write_file(&link, persistence, rewrite)
+                .await
+                .map_err(Box::new);
             // The driver is gone: nobody needs to know.
             let _ = events.send((key, Event::Saved(covered, result))).await;
         });
@@ -406,16 +409,19 @@ impl Member {
     }
 }
 
-/// Has the node write its users to its own file.
+/// Has the node write its users to its own file; `rewrite` tells whether its configuration file
+/// may be rewritten.
 pub(crate) async fn write_file(
     link: &crate::link::Link,
     persistence: Persistence,
+    rewrite: bool,
 ) -> Result<(), NodeError> {
     let commands: &[&'static str] = match persistence {
         Persistence::Aclfile => &["ACL SAVE"],
         Persistence::Config => &["CONFIG REWRITE"],
         Persistence::Volatile => &[],
-        Persistence::Unknown => &["ACL SAVE", "CONFIG REWRITE"],
+        Persistence::Unknown if rewrite => &["ACL SAVE", "CONFIG REWRITE"],
+        Persistence::Unknown => &["ACL SAVE"],
     };
     let mut outcome = Ok(());
     for command in commands {

@@ -7,7 +7,7 @@ use claviger_core::password::PasswordDigest;
 use claviger_core::secret::Secret;
 use std::collections::BTreeSet;
 
-fn digest(password: &str) -> String {
+pub(crate) fn digest(password: &str) -> String {
     PasswordDigest::of(&Secret::new(password)).expose_hex()
 }
 

@@ -20,10 +20,12 @@
 
 mod api;
 mod check;
+mod cluster;
 mod dice;
 mod model;
 mod node;
 mod run;
+mod sentinel;
 mod service;
 mod topology;
 
@@ -62,6 +64,8 @@ fn world(runtime: &tokio::runtime::Runtime, topology: &str, seed: u64, steps: u6
     let own = dice.percent(50);
     let built: Box<dyn Topology> = match topology {
         "replicated" => Box::new(Replicated::start(runtime, binary, own, &mut dice).unwrap()),
+        "sentinel" => Box::new(sentinel::Sentinel::start(runtime, binary, own, &mut dice).unwrap()),
+        "cluster" => Box::new(cluster::Cluster::start(runtime, binary, own, &mut dice).unwrap()),
         other => panic!("CLAVIGER_CHAOS_TOPOLOGY: {other:?} is not known"),
     };
     let login = if own {
@@ -119,7 +123,7 @@ fn world(runtime: &tokio::runtime::Runtime, topology: &str, seed: u64, steps: u6
 fn nothing_is_lost_and_nothing_is_extra() {
     let topology = setting("TOPOLOGY").unwrap_or_else(|| "all".to_owned());
     let topologies: Vec<&str> = match topology.as_str() {
-        "all" => vec!["replicated"],
+        "all" => vec!["replicated", "sentinel", "cluster"],
         one => vec![one],
     };
     let (steps, mut seed) = (number("STEPS", STEPS), number("SEED", 1));

@@ -1,6 +1,7 @@
 //! A real server behind a proxy that breaks things, as the test's own administrator sees it.
 
-use crate::model::INSTANCE;
+use crate::check::digest;
+use crate::model::{INSTANCE, Live};
 use claviger_core::acl::own_login_tokens;
 use claviger_core::engine::AclLevel;
 use claviger_testkit::{EngineBinary, FaultProxy, Keeps, Server, ServerOptions, Session};
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use tokio::runtime::Runtime;
 
 /// The test's own login, which is also a user that claviger must not touch.
-const ADMIN: (&str, &str) = ("chaos", "chaos-admin-password");
+pub(crate) const ADMIN: (&str, &str) = ("chaos", "chaos-admin-password");
 /// claviger's own login, where it is not the default user.
 pub(crate) const OWN: (&str, &str) = ("claviger", "claviger-own-password");
 
@@ -42,6 +43,15 @@ pub(crate) struct Node {
     pub(crate) resurrected: BTreeSet<String>,
     /// Someone changed something by hand, or an old file was put in place.
     pub(crate) drifted: bool,
+}
+
+/// claviger's login in a node's URL.
+pub(crate) fn login(own: bool) -> String {
+    if own {
+        format!("{}:{}@", OWN.0, OWN.1)
+    } else {
+        String::new()
+    }
 }
 
 fn words(text: &str) -> Vec<&str> {
@@ -82,6 +92,19 @@ impl Node {
         seed: u64,
     ) -> Result<Self, String> {
         let port = claviger_testkit::server::free_port().map_err(|e| e.to_string())?;
+        Self::start_on(runtime, binary, keeps, lines, own, seed, port)
+    }
+
+    /// The same on that port.
+    pub(crate) fn start_on(
+        runtime: &Runtime,
+        binary: &EngineBinary,
+        keeps: Keeps,
+        lines: &dyn Fn(u16) -> Vec<String>,
+        own: bool,
+        seed: u64,
+        port: u16,
+    ) -> Result<Self, String> {
         let target = format!("127.0.0.1:{port}");
         let proxy = runtime.block_on(FaultProxy::start(target, seed));
         let proxy = proxy.map_err(|e| e.to_string())?;
@@ -143,12 +166,7 @@ impl Node {
 
     /// As claviger is told of it.
     pub(crate) fn url(&self, own: bool) -> String {
-        let login = if own {
-            format!("{}:{}@", OWN.0, OWN.1)
-        } else {
-            String::new()
-        };
-        format!("redis://{login}{}", self.address())
+        format!("redis://{}{}", login(own), self.address())
     }
 
     pub(crate) fn is_volatile(&self) -> bool {
@@ -256,12 +274,17 @@ impl Node {
         Ok(())
     }
 
-    /// After a start: who is there that should not be.
-    fn note_start(&mut self, live: &BTreeSet<String>) -> Result<(), String> {
+    /// After an old file was read: who is there that should not be, and who is there under the
+    /// name of an account and is an earlier one of that name.
+    pub(crate) fn note_old(&mut self, live: &BTreeMap<String, Live>) -> Result<(), String> {
         self.note_foreign()?;
         for name in self.users()? {
+            let current = match (live.get(&name), self.user(&name)?) {
+                (Some(live), Some(user)) => user.digests.contains(&digest(&live.password)),
+                _ => false,
+            };
             let known = Self::is_foreign(&name)
-                || live.contains(&name)
+                || current
                 || name == "default"
                 || name == INSTANCE
                 || name.starts_with("claviger:");
@@ -294,11 +317,15 @@ impl Node {
     }
 
     /// Starts with a file of before.
-    pub(crate) fn start_old(&mut self, at: usize, live: &BTreeSet<String>) -> Result<(), String> {
+    pub(crate) fn start_old(
+        &mut self,
+        at: usize,
+        live: &BTreeMap<String, Live>,
+    ) -> Result<(), String> {
         self.server.kill();
         std::fs::write(self.file(), &self.old[at].content).map_err(|e| e.to_string())?;
         self.start_again()?;
-        self.note_start(live)
+        self.note_old(live)
     }
 
     /// Keeps a copy of its own file for later.

@@ -356,7 +356,7 @@ impl Run {
         };
         let until = self.step + 1 + dice.next() % 10;
         let passwords = self.model.default.len();
-        let live: BTreeSet<String> = self.model.live.keys().cloned().collect();
+        let live = self.model.live.clone();
         let own = self.own;
         let node = &mut self.topology.nodes_mut()[at];
         let what = match dice.below(5) {
@@ -445,7 +445,11 @@ impl Run {
             ),
         };
         node.say(&command)?;
-        node.note_foreign()?;
+        if command == "ACL LOAD" {
+            node.note_old(&self.model.live)?;
+        } else {
+            node.note_foreign()?;
+        }
         node.drifted = true;
         self.note(what);
         Ok(())

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::node::{Node, State, plain};
+use claviger_core::engine::AclLevel;
 use claviger_testkit::{EngineBinary, Keeps};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -36,6 +37,44 @@ pub(crate) struct Replicated {
     primary: usize,
 }
 
+/// A primary and two replicas, each keeping its users where the dice say.
+pub(crate) fn replicated_nodes(
+    runtime: &Runtime,
+    binary: &EngineBinary,
+    own: bool,
+    dice: &mut Dice,
+) -> Result<Vec<Node>, String> {
+    // The configuration file of Redis 6 does not survive what Sentinel does to it.
+    let mut keeps = vec![Keeps::Aclfile, Keeps::Nothing];
+    if binary.engine.acl_level() >= AclLevel::Selectors {
+        keeps.push(Keeps::Config);
+    }
+    let mut nodes: Vec<Node> = Vec::new();
+    for _ in 0..3 {
+        let primary = nodes.first().map(|node| node.proxy.port());
+        let lines = |port: u16| {
+            let mut lines = vec![
+                format!("replica-announce-port {port}"),
+                "replica-announce-ip 127.0.0.1".to_owned(),
+                "repl-timeout 5".to_owned(),
+                "repl-ping-replica-period 1".to_owned(),
+            ];
+            lines.extend(primary.map(|port| format!("replicaof 127.0.0.1 {port}")));
+            lines
+        };
+        let keeps = *dice.pick(&keeps);
+        nodes.push(Node::start(
+            runtime,
+            binary,
+            keeps,
+            &lines,
+            own,
+            dice.next(),
+        )?);
+    }
+    Ok(nodes)
+}
+
 impl Replicated {
     pub(crate) fn start(
         runtime: &Runtime,
@@ -43,30 +82,7 @@ impl Replicated {
         own: bool,
         dice: &mut Dice,
     ) -> Result<Self, String> {
-        let keeps = [Keeps::Aclfile, Keeps::Config, Keeps::Nothing];
-        let mut nodes: Vec<Node> = Vec::new();
-        for _ in 0..3 {
-            let primary = nodes.first().map(|node| node.proxy.port());
-            let lines = |port: u16| {
-                let mut lines = vec![
-                    format!("replica-announce-port {port}"),
-                    "replica-announce-ip 127.0.0.1".to_owned(),
-                    "repl-timeout 5".to_owned(),
-                    "repl-ping-replica-period 1".to_owned(),
-                ];
-                lines.extend(primary.map(|port| format!("replicaof 127.0.0.1 {port}")));
-                lines
-            };
-            let keeps = *dice.pick(&keeps);
-            nodes.push(Node::start(
-                runtime,
-                binary,
-                keeps,
-                &lines,
-                own,
-                dice.next(),
-            )?);
-        }
+        let nodes = replicated_nodes(runtime, binary, own, dice)?;
         let mut replicated = Self { nodes, primary: 0 };
         replicated.heal()?;
         Ok(replicated)

@@ -8,6 +8,7 @@
 mod accounts;
 mod cluster;
 mod clock;
+mod cluster;
 mod common;
 mod default_account;
 mod default_free;
