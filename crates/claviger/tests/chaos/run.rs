@@ -416,6 +416,8 @@ impl Run {
         };
         // Without the account there is nothing to change: SETUSER would make a user of our own.
         let there = node.user(&name)?.is_some();
+        // A password beside none at all would be the only one: that locks everybody out.
+        let default = node.user("default")?.is_some_and(|user| !user.nopass);
         let hand = format!("hand{}", dice.below(4));
         let (what, command) = match dice.below(10) {
             0 if there => ("user deleted by hand", format!("ACL DELUSER {name}")),
@@ -430,7 +432,7 @@ impl Run {
             ),
             4 if there => ("rights taken by hand", format!("ACL SETUSER {name} -get")),
             5 if there => ("rights given by hand", format!("ACL SETUSER {name} +@all")),
-            6 if !self.model.default.is_empty() => (
+            6 if default && !self.model.default.is_empty() => (
                 "default user changed by hand",
                 "ACL SETUSER default >other".to_owned(),
             ),
@@ -444,13 +446,18 @@ impl Run {
                 ),
             ),
         };
-        node.say(&command)?;
-        if command == "ACL LOAD" {
-            node.note_old(&self.model.live)?;
-        } else {
-            node.note_foreign()?;
-        }
         node.drifted = true;
+        let said = node.say(&command);
+        if command != "ACL LOAD" {
+            said?;
+            node.note_foreign()?;
+        } else if node.note_old(&self.model.live).is_err() {
+            // Valkey 8.0.1 and Redict 7.3.6 crash on it as replicas.
+            node.kill();
+            let until = self.step + 2;
+            self.broken.push(Broken { node: at, until });
+            self.note("crashed at ACL LOAD");
+        }
         self.note(what);
         Ok(())
     }
