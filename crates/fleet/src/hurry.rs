@@ -51,7 +51,7 @@ impl Crew {
                 now
             },
             next: now + HURRY_GAP,
-            permit: permit,
+            permit,
         });
     }
 

@@ -1,13 +1,14 @@
 //! The service as its callers see it: the native API and Alibaba Cloud's.
 
-use claviger_core::clock::Timestamp;
 use claviger_core::ids::KeyId;
+use claviger_core::ports::Clock;
 use claviger_core::secret::Secret;
 use claviger_dialects::aliyun::client::{self, Signer};
 use claviger_dialects::raw::Params;
+use claviger_testkit::SystemClock;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub(crate) const KEY: &str = "CHAOSROOTKEY0001";
 pub(crate) const SECRET: &str = "chaos-root-secret-0123456789abcdef";
@@ -114,7 +115,7 @@ impl Api {
     /// A change by Alibaba Cloud's API, signed as its SDKs do, old and new.
     pub(crate) fn aliyun(&self, action: &str, params: &[(&str, &str)], old: bool) -> Answered {
         static NONCE: AtomicU64 = AtomicU64::new(0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = SystemClock.now();
         let count = NONCE.fetch_add(1, Ordering::Relaxed);
         let mut given = Params::default();
         for (name, value) in params {
@@ -126,8 +127,8 @@ impl Api {
             host: &self.authority,
             key: &KeyId::from(KEY),
             secret: &Secret::new(SECRET),
-            at: Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap()),
-            nonce: &format!("{:016x}{count:016x}", now.as_nanos()),
+            at: now,
+            nonce: &format!("{:016x}{count:016x}", now.as_millis()),
             signer: if old {
                 Signer::RpcV1
             } else {

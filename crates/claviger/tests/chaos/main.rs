@@ -12,10 +12,11 @@
 //! else the seed does.
 
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "a failed test may panic, a long one tells how far it is"
+    reason = "a failed test may panic, a long one tells how far it is, and lets faults last"
 )]
 
 mod api;

@@ -127,6 +127,8 @@ pub(crate) struct Live {
     pub(crate) privilege: Privilege,
     /// Passwords that it had before.
     pub(crate) former: Vec<String>,
+    /// It was seen on every node since it was made.
+    pub(crate) confirmed: bool,
 }
 
 /// A change without an answer, and what the account's password dated from before it.
@@ -197,6 +199,7 @@ impl Model {
                     password: password.clone(),
                     privilege: *privilege,
                     former: Vec::new(),
+                    confirmed: false,
                 };
                 self.live.insert(name.clone(), live);
             }

@@ -66,10 +66,9 @@ impl Run {
         }
     }
 
-    fn note(&mut self, what: impl Into<String>) {
-        let what = what.into();
-        *self.counts.entry(what.clone()).or_default() += 1;
-        self.remember(what);
+    fn note(&mut self, what: &str) {
+        *self.counts.entry(what.to_owned()).or_default() += 1;
+        self.remember(what.to_owned());
     }
 
     fn remember(&mut self, what: String) {
@@ -165,12 +164,12 @@ impl Run {
         Ok(())
     }
 
-    fn take(&mut self, op: Op, answered: Answered) -> Result<(), String> {
+    fn take(&mut self, op: &Op, answered: Answered) -> Result<(), String> {
         self.remember(format!("{op:?} {answered:?}"));
         match answered {
             Answered::Done => {
                 *self.counts.entry(op.kind().into()).or_default() += 1;
-                self.model.apply(&op);
+                self.model.apply(op);
                 Ok(())
             }
             Answered::Refused(code) => {
@@ -203,7 +202,7 @@ impl Run {
         let op = self.model.choose(dice, &BTreeSet::new());
         let answered = op.send(&self.service.api, dice);
         let done = answered == Answered::Done;
-        self.take(op.clone(), answered)?;
+        self.take(&op, answered)?;
         let calm = done && self.is_calm() && dice.percent(40);
         let (Some(name), true) = (op.name(), calm) else {
             return Ok(());
@@ -248,7 +247,7 @@ impl Run {
             sent.into_iter().map(|one| one.join().unwrap()).collect()
         });
         for (op, answered) in answers {
-            self.take(op, answered)?;
+            self.take(&op, answered)?;
         }
         Ok(())
     }
@@ -269,7 +268,7 @@ impl Run {
                 self.remember(format!("{op:?} no answer"));
                 self.model.unsure.push(Unsure { op, set_at });
             }
-            answered => self.take(op, answered)?,
+            answered => self.take(&op, answered)?,
         }
         if dice.percent(70) {
             self.restart()?;
@@ -418,6 +417,10 @@ impl Run {
         let there = node.user(&name)?.is_some();
         // A password beside none at all would be the only one: that locks everybody out.
         let default = node.user("default")?.is_some_and(|user| !user.nopass);
+        // Nothing tells a user without a password from someone else's before its account was
+        // confirmed once.
+        let live = self.model.live.get(&name);
+        let proven = there && live.is_some_and(|live| live.confirmed);
         let hand = format!("hand{}", dice.below(4));
         let (what, command) = match dice.below(10) {
             0 if there => ("user deleted by hand", format!("ACL DELUSER {name}")),
@@ -425,7 +428,7 @@ impl Run {
                 "user switched off by hand",
                 format!("ACL SETUSER {name} off"),
             ),
-            2 if there => ("user opened by hand", format!("ACL SETUSER {name} nopass")),
+            2 if proven => ("user opened by hand", format!("ACL SETUSER {name} nopass")),
             3 if there => (
                 "password added by hand",
                 format!("ACL SETUSER {name} >other"),
@@ -485,7 +488,7 @@ impl Run {
         self.topology.nodes()[at].proxy.set(Fault::Unreachable);
         let op = Op::Delete(name.clone());
         let answered = op.send(&self.service.api, dice);
-        self.take(op, answered)?;
+        self.take(&op, answered)?;
         let status = format!("/instances/{INSTANCE}/status");
         let api = self.service.api.clone();
         eventually("the node that still has the user is named", || {
@@ -572,7 +575,7 @@ impl Run {
         if self.model.paused {
             let op = Op::Pause(false);
             let answered = op.send(&self.service.api, &mut Dice::new(0, 0));
-            self.take(op, answered)?;
+            self.take(&op, answered)?;
         }
         self.model.settle(&self.service.api)?;
         self.clear_resurrected()?;
@@ -599,6 +602,9 @@ impl Run {
         for node in self.topology.nodes_mut() {
             node.drifted = false;
         }
+        for live in self.model.live.values_mut() {
+            live.confirmed = true;
+        }
         self.note("all compared");
         Ok(())
     }
@@ -607,6 +613,7 @@ impl Run {
     /// operator removes them.
     fn clear_resurrected(&mut self) -> Result<(), String> {
         let api = self.service.api.clone();
+        let mut removed = Vec::new();
         for at in 0..self.topology.nodes().len() {
             let names = std::mem::take(&mut self.topology.nodes_mut()[at].resurrected);
             for name in names {
@@ -621,9 +628,15 @@ impl Run {
                 if node.user(&name)?.is_some() {
                     node.ask(&["ACL", "DELUSER", &name])?;
                     self.note("deleted account back from an old file");
+                    removed.push(json!(name));
                 }
             }
         }
-        Ok(())
+        // Names that were taken are free again once that was seen.
+        eventually("what was removed by hand is not shown any more", || {
+            let sight = api.read(&format!("/instances/{INSTANCE}/status"))?;
+            let shown = sight["unmanaged"].as_array().cloned().unwrap_or_default();
+            Ok(!removed.iter().any(|name| shown.contains(name)))
+        })
     }
 }

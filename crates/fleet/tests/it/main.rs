@@ -6,7 +6,6 @@
 )]
 
 mod accounts;
-mod cluster;
 mod clock;
 mod cluster;
 mod common;
