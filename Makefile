@@ -7,7 +7,7 @@ PYTHON ?= python3
 # More arguments for the conformance run, such as ARGS="--clients python-new --suites lifecycle".
 ARGS ?=
 
-.PHONY: help deps demo test test-rust test-clients conformance bench fmt lint doc engines clean
+.PHONY: help deps demo test test-rust test-clients conformance chaos bench fmt lint doc engines clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -31,6 +31,15 @@ test-clients:
 conformance: deps ## As the clients' part of `test`, and the Go, Java and command-line clients
 	cargo build --locked -p claviger
 	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger --all $(ARGS)
+
+# How long the run of faults is, where it begins, and over what: replicated, sentinel, cluster, all.
+STEPS ?= 1000
+SEED ?= 1
+TOPOLOGY ?= all
+
+chaos: deps ## A long run of faults on real servers: STEPS=10000 SEED=7 TOPOLOGY=replicated
+	CLAVIGER_CHAOS_STEPS=$(STEPS) CLAVIGER_CHAOS_SEED=$(SEED) CLAVIGER_CHAOS_TOPOLOGY=$(TOPOLOGY) \
+		cargo test --release --locked -p claviger --test chaos -- --nocapture
 
 bench: deps ## The figures of docs/performance.md
 	scripts/bench.sh $(ARGS)

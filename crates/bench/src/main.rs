@@ -1,6 +1,8 @@
 //! Measures claviger beside its anchors, in one run, and prints the tables of
 //! `docs/performance.md`.
 //!
+//! `claviger-bench scale --instances 10000` drives many instances; see `scale`.
+//!
 //! `claviger-bench all --claviger target/release/claviger` runs everything but `topology PATH`
 //! (failovers and clusters, which takes minutes); `icount` is run under valgrind by
 //! `scripts/bench.sh`. Figures are ratios where they can be: single times on a
@@ -14,6 +16,7 @@ mod icount;
 mod memory;
 mod report;
 mod requests;
+mod scale;
 mod serve;
 mod topology;
 
@@ -49,9 +52,24 @@ fn main() -> anyhow::Result<()> {
             report.print();
             Ok(())
         }
+        Some("scale") => {
+            let after = |name: &str| {
+                let at = words.iter().position(|word| word == name)?;
+                words.get(at + 1)
+            };
+            let claviger = match after("--claviger") {
+                Some(path) => PathBuf::from(path),
+                None => std::env::current_exe()?.with_file_name("claviger"),
+            };
+            let instances = after("--instances").map_or(Ok(10_000), |text| text.parse())?;
+            let sweep = after("--sweep-seconds").map_or(Ok(30), |text| text.parse())?;
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(scale::run(&claviger, instances, sweep))
+        }
         _ => bail!(
             "usage: claviger-bench all --claviger PATH [--quick] | topology PATH [FAILOVERS \
-             [cluster|switch|crash]] | icount WHAT COUNT"
+             [cluster|switch|crash]] | icount WHAT COUNT | scale [--instances N] \
+             [--claviger PATH] [--sweep-seconds S]"
         ),
     }
 }

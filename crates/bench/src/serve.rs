@@ -74,6 +74,16 @@ impl Serving {
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
+    /// The most that was ever resident, KiB.
+    pub(crate) fn peak_kib(&self) -> anyhow::Result<f64> {
+        let status = self.proc("status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .context("VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
     /// CPU time used so far, milliseconds, in ticks of 10.
     pub(crate) fn cpu_ms(&self) -> anyhow::Result<f64> {
         let stat = self.proc("stat")?;

@@ -48,6 +48,10 @@ pub struct Account {
     /// Further passwords that are valid beside it: those of a user that was taken over with
     /// several. A new password ends them.
     pub more_passwords: Vec<PasswordDigest>,
+    /// Passwords that a node may hold of it, or of the account that it replaces, though no
+    /// confirmation was ever stored: written, then changed before that. Newest first; they let
+    /// nobody in, they only tell that a user found on a node is ours.
+    pub former_passwords: Vec<PasswordDigest>,
     /// Connections need no password at all. Only ever on the default account; its password is
     /// kept, for the day on which one is needed again.
     pub password_free: bool,
@@ -82,6 +86,20 @@ impl Account {
     /// never set through us is the servers' own affair.
     pub fn is_managed(&self) -> bool {
         self.kind == AccountKind::Custom || self.password.is_some() || self.password_free
+    }
+
+    /// The most of [`Account::former_passwords`]: so many changes in a row may stay unconfirmed.
+    pub const FORMER_MAX: usize = 16;
+
+    /// What a node may hold of it once its passwords have changed; empty if it was confirmed
+    /// before, which tells more.
+    pub(crate) fn former_after_change(&self) -> Vec<PasswordDigest> {
+        if self.confirmed > Revision::ZERO {
+            return Vec::new();
+        }
+        let held = self.password.iter().chain(&self.more_passwords);
+        let all = held.chain(&self.former_passwords);
+        all.take(Self::FORMER_MAX).cloned().collect()
     }
 
     /// The server's default user, under the name that the servers give it.

@@ -340,6 +340,7 @@ fn account(user: &FoundUser, privilege: Privilege, fresh: &mut Fresh<'_>) -> Acc
         description: String::new(),
         password: digests.next(),
         more_passwords: digests.collect(),
+        former_passwords: Vec::new(),
         password_free: false,
         enabled: user.on,
         expires_at: None,

@@ -198,6 +198,7 @@ fn created(
         description: create.description.clone().unwrap_or_default(),
         password: Some(PasswordDigest::of(&create.password)),
         more_passwords: Vec::new(),
+        former_passwords: tombstone.map_or_else(Vec::new, Account::former_after_change),
         password_free: false,
         enabled: true,
         expires_at: create.expires_at,
@@ -251,6 +252,7 @@ fn modified(
         detail.push("password".into());
         account.password = Some(PasswordDigest::of(&change.new));
         account.more_passwords.clear();
+        account.former_passwords = held.former_after_change();
         account.password_free = false;
         account.password_set_at = Some(fresh.at);
         if account.kind == AccountKind::Default {

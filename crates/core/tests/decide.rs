@@ -89,6 +89,7 @@ fn held() -> Held {
         description: String::new(),
         password: None,
         more_passwords: Vec::new(),
+        former_passwords: Vec::new(),
         password_free: false,
         enabled: true,
         expires_at: None,

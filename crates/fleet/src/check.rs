@@ -122,6 +122,11 @@ async fn look_around(visit: &mut Visit, link: &Link, instance: &Instance) -> Res
     }
     let engine = facts.engine;
     match facts.persistence {
+        Persistence::Volatile if observe::tears_lines(engine) => visit.warnings.push(format!(
+            "{engine} has no ACL file: users are gone after a restart until claviger puts them \
+             back. They are not written to the configuration file, which this version breaks \
+             when it rewrites long lines; Sentinel does rewrite it, so give the server an ACL file"
+        )),
         Persistence::Volatile => visit.warnings.push(
             "the server has neither an ACL file nor a configuration file: users are gone after \
              a restart until claviger puts them back"

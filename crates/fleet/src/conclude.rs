@@ -8,7 +8,7 @@ use crate::membership::leader;
 use crate::sessions::{self, Ending};
 use crate::topology::NODES_MAX;
 use claviger_core::account::Life;
-use claviger_core::ids::AccountName;
+use claviger_core::ids::{AccountName, Revision};
 use claviger_core::instance::{Held, InstanceState};
 use claviger_core::ports::{Confirm, Observed, Op, StoreError};
 
@@ -61,7 +61,8 @@ impl Crew {
                 .members
                 .iter()
                 .all(|m| m.is_ready() && m.error.is_none() && m.driven >= desired.revision);
-        let confirm = self.confirmations(desired, complete);
+        let (confirm, unsaved) = self.confirmations(desired, complete);
+        self.await_files(unsaved);
         let mut ops = Vec::new();
         if !confirm.accounts.is_empty() || !confirm.gone.is_empty() {
             ops.push(Op::Confirm(
@@ -138,9 +139,21 @@ impl Crew {
         })
     }
 
-    /// What is confirmed and not known to the store as such.
-    fn confirmations(&self, desired: &Desired, complete: bool) -> Confirm {
+    /// An account is gone when no node's own file can bring it back: files that still hold it are
+    /// written, and the pass after that records its end.
+    fn await_files(&mut self, unsaved: Option<Revision>) {
+        self.unsaved_end = unsaved.is_some();
+        let Some(revision) = unsaved else { return };
+        for member in &mut self.members {
+            member.saving.wanted |= !member.saving.running && !member.has_saved(revision);
+        }
+    }
+
+    /// What is confirmed and not known to the store as such; and the newest of the ends that are
+    /// confirmed but for the nodes' own files.
+    fn confirmations(&self, desired: &Desired, complete: bool) -> (Confirm, Option<Revision>) {
         let mut confirm = Confirm::default();
+        let mut unsaved = None;
         for standing in &desired.standings {
             let open = || {
                 self.members.iter().any(|member| {
@@ -154,6 +167,9 @@ impl Crew {
                 continue;
             }
             match standing.life {
+                Life::Deleting if !self.members.iter().all(|m| m.has_saved(standing.revision)) => {
+                    unsaved = unsaved.max(Some(standing.revision));
+                }
                 Life::Deleting => confirm.gone.push((standing.id, standing.revision)),
                 // Also what was confirmed when it was accepted, once: a task may wait for it.
                 Life::Live if !standing.confirmed || standing.revision > self.seen => {
@@ -162,7 +178,7 @@ impl Crew {
                 Life::Live => {}
             }
         }
-        confirm
+        (confirm, unsaved)
     }
 
     /// What was seen, if the store does not know it. How far each node has come is only worth a

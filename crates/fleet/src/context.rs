@@ -32,6 +32,8 @@ pub(crate) struct Context {
     /// Sweeps, repairs, first looks.
     pub(crate) sweep_lane: Semaphore,
     pub(crate) connects: Arc<Semaphore>,
+    /// Instances that look for a node more often than their keepers do.
+    pub(crate) hurries: Arc<Semaphore>,
     /// No new passes.
     pub(crate) stop: CancellationToken,
     /// Nothing at all any more.

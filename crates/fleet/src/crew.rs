@@ -6,6 +6,7 @@ use crate::default_user;
 use crate::desired::Desired;
 use crate::drive;
 use crate::errors::{NodeError, Retry};
+use crate::hurry::Hurry;
 use crate::join::join_all;
 use crate::keeper::Event;
 use crate::member::{Member, Standing};
@@ -146,6 +147,10 @@ pub(crate) struct Crew {
     pub(crate) last_sweep: Option<Instant>,
     /// The newest revision that a finished pass has seen.
     pub(crate) seen: Revision,
+    /// An account's end waits for nothing but the nodes' own files.
+    pub(crate) unsaved_end: bool,
+    /// Something waits for a node that is away.
+    pub(crate) hurry: Option<Hurry>,
     /// The last pass left nothing open.
     settled: bool,
     pub(crate) next_sweep: Instant,
@@ -191,6 +196,8 @@ impl Crew {
             next_glance: Instant::now(),
             last_sweep: None,
             seen: Revision::ZERO,
+            unsaved_end: false,
+            hurry: None,
             settled: false,
             next_sweep: Instant::now(),
             retry: None,
@@ -215,7 +222,8 @@ impl Crew {
         // What was changed and not written yet would be lost with the next restart of the node.
         for member in self.members.iter().filter(|member| member.saving.wanted) {
             if let Some(link) = &member.link
-                && let Err(error) = membership::write_file(link, member.persistence()).await
+                && let Err(error) =
+                    membership::write_file(link, member.persistence(), member.may_rewrite()).await
             {
                 tracing::warn!(node = %member.address, "users not saved on the node: {error}");
             }
@@ -258,6 +266,7 @@ impl Crew {
         let mut due = self.next_sweep;
         due = self.retry.map_or(due, |retry| due.min(retry));
         due = self.glance_due().map_or(due, |glance| due.min(glance));
+        due = self.hurry_due().map_or(due, |hurry| due.min(hurry));
         for member in &self.members {
             due = member
                 .save_due(self.context.config.save_interval, now)
@@ -270,6 +279,7 @@ impl Crew {
         let now = Instant::now();
         self.save();
         self.glance();
+        self.hurry_on(now);
         if now >= self.next_sweep {
             return Some(Lane::Sweep);
         }
@@ -317,9 +327,9 @@ impl Crew {
                 member.error = Some(error);
                 first.then_some(Lane::Repair)
             }
-            Event::Saved(revision, result) => {
-                member.saved(revision, result, &self.context);
-                None
+            Event::Saved(covered, result) => {
+                member.saved(covered, result, &self.context);
+                self.unsaved_end.then_some(Lane::User)
             }
             Event::Heard | Event::Deaf(_) | Event::Glanced(_) => None,
         };
@@ -395,7 +405,8 @@ impl Crew {
         }
         self.show();
         let confirmed = self.conclude(&held, &desired, sweep).await;
-        self.settled = confirmed;
+        self.settled = confirmed && !self.unsaved_end;
+        self.reckon_hurry(held.instance.revision);
         self.retry_pending();
         self.handle.saw(&held.instance);
         self.save();

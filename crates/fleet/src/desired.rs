@@ -52,6 +52,8 @@ pub(crate) struct Wanted {
     pub(crate) on: bool,
     /// With each of these passwords.
     pub(crate) digests: Vec<PasswordDigest>,
+    /// Passwords by which a user is known to be ours, though none of these is wanted any more.
+    pub(crate) former: Vec<PasswordDigest>,
     pub(crate) rights: Rights,
     pub(crate) life: Life,
     pub(crate) replaces: bool,
@@ -194,6 +196,7 @@ impl Wanted {
             // The default account is never switched off.
             on: account.enabled || account.kind == AccountKind::Default,
             digests,
+            former: account.former_passwords.clone(),
             rights,
             life: account.life,
             // The mirror has no life of its own: what is found under its name is replaced.

@@ -29,6 +29,7 @@ struct Job<'a> {
     want: &'a Wanted,
     rule: Arc<Rule>,
     digests: BTreeSet<String>,
+    former: Vec<String>,
     print: u64,
     claim: Claim,
     /// It was confirmed before, so a difference is someone's doing.
@@ -52,6 +53,7 @@ impl Job<'_> {
             name: self.want.name.as_str(),
             on: self.want.on,
             digests: &self.digests,
+            former: &self.former,
             rules: member.rendering(self.rule.key),
             gone: self.want.life == Life::Deleting,
             claim: self.claim,
@@ -212,6 +214,7 @@ fn jobs<'a>(
         let left = live && same_process && desired.only_reports();
         jobs.push(Job {
             digests,
+            former: want.former.iter().map(|d| d.expose_hex()).collect(),
             print,
             claim: Claim {
                 ours: held.is_some() || confirmed_here || want.replaces,

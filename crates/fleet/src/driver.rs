@@ -61,6 +61,7 @@ impl Fleet {
             user_lane: Semaphore::new(config.reconciles_max),
             sweep_lane: Semaphore::new(config.reconciles_max),
             connects: Arc::new(Semaphore::new(config.connects_max)),
+            hurries: Arc::new(Semaphore::new(crate::hurry::HURRIES_MAX)),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             config: Arc::new(config),

@@ -5,6 +5,7 @@ use crate::cluster;
 use crate::config::FleetConfig;
 use crate::errors::NodeError;
 use crate::link::{self, Access, Link};
+use claviger_core::ids::Revision;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +30,17 @@ pub(crate) enum Event {
     Deaf(Box<NodeError>),
     /// What a node of a cluster said of the cluster; nothing if it could not be asked.
     Glanced(Option<cluster::View>),
-    /// The node's own file was written, or not, after everything up to here was confirmed.
-    Saved(claviger_core::ids::Revision, Result<(), Box<NodeError>>),
+    /// The node's own file was written, or not.
+    Saved(Covered, Result<(), Box<NodeError>>),
+}
+
+/// What a node's own file holds once it was written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Covered {
+    /// Everything up to here was confirmed.
+    pub(crate) confirmed: Revision,
+    /// Everything up to here was done that could be: single users may have been refused.
+    pub(crate) driven: Revision,
 }
 
 /// The driver's end of a keeper; dropping it ends the keeper and its connection.

@@ -25,6 +25,7 @@ mod drive;
 mod driver;
 mod duty;
 mod errors;
+mod hurry;
 mod join;
 mod keeper;
 mod legacy;

@@ -53,6 +53,8 @@ pub(crate) struct Saving {
     pub(crate) failures: u32,
     /// Why the last one failed.
     pub(crate) error: Option<String>,
+    /// The last one has written everything that was asked for up to here.
+    pub(crate) through: Revision,
 }
 
 /// A node.
@@ -236,6 +238,7 @@ impl Member {
             self.issues.clear();
             self.default_staged = None;
             self.users = None;
+            self.saving.through = Revision::ZERO;
         }
         self.facts = Some(facts);
         self.looked = true;
@@ -251,6 +254,26 @@ impl Member {
         self.swept = None;
         self.calls = None;
         self.saving.running = false;
+    }
+
+    /// Its configuration file can be rewritten without harm.
+    pub(crate) fn may_rewrite(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| facts.config_file)
+    }
+
+    /// A restart of the node cannot bring back what was there before this revision, as far as its
+    /// own file goes.
+    pub(crate) fn has_saved(&self, revision: Revision) -> bool {
+        match self.persistence() {
+            Persistence::Aclfile | Persistence::Config => {
+                let Saving {
+                    wanted, running, ..
+                } = self.saving;
+                !wanted && !running && self.saving.through >= revision
+            }
+            // No file, or none that we may know of.
+            Persistence::Volatile | Persistence::Unknown => true,
+        }
     }
 
     pub(crate) fn rendering(&self, rule: u64) -> Option<u64> {

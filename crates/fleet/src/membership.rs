@@ -4,13 +4,13 @@ use crate::context::Context;
 use crate::crew::Crew;
 use crate::errors::{NodeError, Retry};
 use crate::join::join_all;
-use crate::keeper::{Event, Keeper};
+use crate::keeper::{Covered, Event, Keeper};
 use crate::link::{Access, Batch};
 use crate::member::Member;
 use crate::observe::{self, Facts, Mode};
 use crate::stats::count;
 use crate::topology::{self, Known};
-use claviger_core::ids::{NodeAddress, Revision};
+use claviger_core::ids::NodeAddress;
 use claviger_core::instance::{Held, Instance, NodeSeed, Topology, TopologyChoice};
 use claviger_core::node::{NodeRole, Persistence};
 use claviger_core::ports::Observed;
@@ -367,9 +367,16 @@ impl Member {
         self.saving.wanted = false;
         self.saving.running = true;
         self.saving.last = Some(now);
-        let (key, covered, persistence) = (self.key, self.confirmed, self.persistence());
+        let covered = Covered {
+            confirmed: self.confirmed,
+            driven: self.driven,
+        };
+        let (key, persistence) = (self.key, self.persistence());
+        let rewrite = self.may_rewrite();
         tokio::spawn(async move {
-            let result = write_file(&link, persistence).await.map_err(Box::new);
+            let result = write_file(&link, persistence, rewrite)
+                .await
+                .map_err(Box::new);
             // The driver is gone: nobody needs to know.
             let _ = events.send((key, Event::Saved(covered, result))).await;
         });
@@ -378,7 +385,7 @@ impl Member {
     /// Takes in how a write ended.
     pub(crate) fn saved(
         &mut self,
-        covered: Revision,
+        covered: Covered,
         result: Result<(), Box<NodeError>>,
         context: &Context,
     ) {
@@ -386,7 +393,8 @@ impl Member {
         match result {
             Ok(()) => {
                 count(&context.stats.saves);
-                self.saved = self.saved.max(covered);
+                self.saved = self.saved.max(covered.confirmed);
+                self.saving.through = self.saving.through.max(covered.driven);
                 self.saving.error = None;
                 self.saving.failures = 0;
             }
@@ -401,16 +409,19 @@ impl Member {
     }
 }
 
-/// Has the node write its users to its own file.
+/// Has the node write its users to its own file; `rewrite` tells whether its configuration file
+/// may be rewritten.
 pub(crate) async fn write_file(
     link: &crate::link::Link,
     persistence: Persistence,
+    rewrite: bool,
 ) -> Result<(), NodeError> {
     let commands: &[&'static str] = match persistence {
         Persistence::Aclfile => &["ACL SAVE"],
         Persistence::Config => &["CONFIG REWRITE"],
         Persistence::Volatile => &[],
-        Persistence::Unknown => &["ACL SAVE", "CONFIG REWRITE"],
+        Persistence::Unknown if rewrite => &["ACL SAVE", "CONFIG REWRITE"],
+        Persistence::Unknown => &["ACL SAVE"],
     };
     let mut outcome = Ok(());
     for command in commands {

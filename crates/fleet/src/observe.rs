@@ -5,7 +5,7 @@ use crate::errors::NodeError;
 use crate::link::{Batch, Link};
 use crate::reply;
 use crate::topology::Peer;
-use claviger_core::engine::{Engine, Family};
+use claviger_core::engine::{AclLevel, Engine, Family};
 use claviger_core::ids::NodeAddress;
 use claviger_core::node::{NodeRole, Persistence};
 
@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     pub(crate) run_id: String,
     pub(crate) role: NodeRole,
     pub(crate) persistence: Persistence,
-    /// It was started with a configuration file, so CONFIG REWRITE works.
+    /// It has a configuration file that may be rewritten.
     pub(crate) config_file: bool,
     /// The replicas that are connected to it.
     pub(crate) replicas: Vec<NodeAddress>,
@@ -61,11 +61,12 @@ pub(crate) async fn facts(link: &Link, tls: bool) -> Result<Facts, NodeError> {
     let server = reply::text(&server).ok_or(NodeError::Garbage("INFO"))?;
     let replication = reply::text(&replication).ok_or(NodeError::Garbage("INFO"))?;
     let engine = engine(&server).ok_or(NodeError::Garbage("INFO"))?;
-    let config_file = reply::info(&server, "config_file").is_some_and(|path| !path.is_empty());
+    let has = |value| reply::field(value, "aclfile").is_some_and(|path| !path.is_empty());
+    let in_aclfile = aclfile.as_ref().is_ok_and(has);
+    let config_file = reply::info(&server, "config_file").is_some_and(|path| !path.is_empty())
+        && (in_aclfile || !tears_lines(engine));
     let persistence = match aclfile {
-        Ok(value) if reply::field(&value, "aclfile").is_some_and(|path| !path.is_empty()) => {
-            Persistence::Aclfile
-        }
+        Ok(_) if in_aclfile => Persistence::Aclfile,
         Ok(_) if config_file => Persistence::Config,
         Ok(_) => Persistence::Volatile,
         // Not ours to know; saving will show.
@@ -98,6 +99,14 @@ pub(crate) async fn facts(link: &Link, tls: bool) -> Result<Facts, NodeError> {
         facts.view = view.peers;
     }
     Ok(facts)
+}
+
+/// Redis 6 reads its configuration file in pieces of 1,024 bytes when it rewrites it: of a longer
+/// `user` line that stands there already, the rest is kept as a line of its own, and the server
+/// does not start again (`docs/engines.md`, section 3). A user's line is as long as the server
+/// likes to make it, so there users go into no configuration file.
+pub(crate) fn tears_lines(engine: Engine) -> bool {
+    matches!(engine.acl_level(), AclLevel::Users | AclLevel::Channels)
 }
 
 impl Facts {

@@ -38,6 +38,8 @@ pub(crate) struct Target<'a> {
     pub(crate) on: bool,
     /// Its passwords, in hexadecimal digits; exactly these.
     pub(crate) digests: &'a BTreeSet<String>,
+    /// Passwords that it may still have here: written and never confirmed.
+    pub(crate) former: &'a [String],
     /// How the node renders its rules; `None` if that is not known yet.
     pub(crate) rules: Option<u64>,
     /// It should not be there at all.
@@ -104,7 +106,11 @@ pub(crate) fn untouchable(name: &str, own_user: &str) -> Option<&'static str> {
 fn present(target: &Target<'_>, seen: &Seen) -> Action {
     let holds = holds(target, seen);
     let claim = target.claim;
-    let ours = !claim.foreign && claim.ours;
+    // A password of the account tells that the user is the account's, with whatever rules: we may
+    // have been stopped between writing and recording it, and the account changed since.
+    let known = target.digests.iter().any(|d| seen.digests.contains(d));
+    let known_before = target.former.iter().any(|d| seen.digests.contains(d));
+    let ours = !claim.foreign && (claim.ours || known || known_before);
     match (target.gone, holds, ours) {
         // What is exactly as we make it, down to the password, was made by us.
         (true, true, _) | (true, false, true) => Action::Remove,
@@ -112,7 +118,7 @@ fn present(target: &Target<'_>, seen: &Seen) -> Action {
         (true, false, false) => Action::Nothing,
         (false, true, _) if claim.end_sessions => Action::Replace,
         (false, true, _) => Action::Nothing,
-        (false, false, true) if claim.end_sessions => Action::Replace,
+        (false, false, true) if claim.end_sessions || (known_before && !known) => Action::Replace,
         (false, false, true) => Action::Set,
         (false, false, false) => Action::Clash,
     }
@@ -178,6 +184,7 @@ mod tests {
         name: String,
         on: bool,
         digests: BTreeSet<String>,
+        former: Vec<String>,
         rules: u64,
         gone: bool,
         claim: Claim,
@@ -189,6 +196,7 @@ mod tests {
                 name: &self.name,
                 on: self.on,
                 digests: &self.digests,
+                former: &self.former,
                 rules: Some(self.rules),
                 gone: self.gone,
                 claim: self.claim,
@@ -252,11 +260,13 @@ mod tests {
     fn wants() -> impl Strategy<Value = BTreeMap<String, Want>> {
         let digests = proptest::collection::btree_set("[ab]", 1..3);
         let flags = any::<[bool; 2]>();
-        let want = (name(), digests, 0..3_u64, flags, claim()).prop_map(
-            |(name, digests, rules, [on, gone], claim)| Want {
+        let former = proptest::collection::vec("[bc]", 0..2);
+        let want = (name(), digests, former, 0..3_u64, flags, claim()).prop_map(
+            |(name, digests, former, rules, [on, gone], claim)| Want {
                 name,
                 on,
                 digests,
+                former,
                 rules,
                 gone,
                 claim,
@@ -311,11 +321,43 @@ mod tests {
                 want.claim = Claim { end_sessions: false, ..Claim::default() };
                 let present = Look::Present(before.clone());
                 let action = decide(&want.target(), &present, "own");
-                if !holds(&want.target(), &before) {
+                let mut own = want.digests.iter().chain(&want.former);
+                if !own.any(|digest| before.digests.contains(digest)) {
                     prop_assert!(action.steps().is_empty(), "{action:?}");
                 }
             }
         }
+    }
+
+    /// We were stopped after writing and before recording it, and the account changed meanwhile.
+    #[test]
+    fn a_user_with_a_password_of_the_account_is_the_accounts() {
+        let mut want = Want {
+            name: "a".into(),
+            on: true,
+            digests: BTreeSet::from(["new".to_owned()]),
+            former: vec!["old".into()],
+            rules: 1,
+            gone: false,
+            claim: Claim::default(),
+        };
+        let with = |digest: &str| {
+            Look::Present(Seen {
+                on: true,
+                nopass: false,
+                digests: BTreeSet::from([digest.to_owned()]),
+                rules: 2,
+            })
+        };
+        let act = |want: &Want, digest: &str| decide(&want.target(), &with(digest), "own");
+        assert_eq!(act(&want, "new"), Action::Set);
+        assert_eq!(act(&want, "old"), Action::Replace);
+        assert_eq!(act(&want, "other"), Action::Clash);
+        want.gone = true;
+        assert_eq!(act(&want, "old"), Action::Remove);
+        assert_eq!(act(&want, "other"), Action::Nothing);
+        want.claim.foreign = true;
+        assert_eq!(act(&want, "old"), Action::Nothing);
     }
 
     #[test]
@@ -324,6 +366,7 @@ mod tests {
             name: "a".into(),
             on: true,
             digests: BTreeSet::from(["d".to_owned()]),
+            former: Vec::new(),
             rules: 1,
             gone: false,
             claim: Claim::default(),

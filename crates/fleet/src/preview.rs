@@ -84,10 +84,12 @@ async fn node(
     let left = same_process && desired.only_reports();
     for ((want, rule), look) in desired.wants.iter().zip(&rules).zip(looks) {
         let digests: BTreeSet<String> = want.digests.iter().map(|d| d.expose_hex()).collect();
+        let former: Vec<String> = want.former.iter().map(|d| d.expose_hex()).collect();
         let target = Target {
             name: want.name.as_str(),
             on: want.on,
             digests: &digests,
+            former: &former,
             rules: survey.rendering(rule),
             gone: want.life == Life::Deleting,
             claim: Claim {

@@ -291,6 +291,7 @@ async fn compare(
                     name: &candidate.name,
                     on: seen.on,
                     digests: &seen.digests,
+                    former: &[],
                     rules: survey.rendering(rule),
                     gone: false,
                     claim: Claim::default(),

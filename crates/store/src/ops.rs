@@ -127,6 +127,7 @@ pub(crate) fn default_of(instance: &Instance, id: AccountId) -> Account {
         description: String::new(),
         password: None,
         more_passwords: Vec::new(),
+        former_passwords: Vec::new(),
         password_free: false,
         enabled: true,
         expires_at: None,

@@ -267,14 +267,14 @@ pub(crate) fn account(
 ) -> Result<Account, Fault> {
     let id = text(row, 0)?;
     let account = account_id(id)?;
-    let mut passwords = match (blob(row, 6)?, secrets) {
-        (None, _) => Vec::new(),
-        (Some(_), Secrets::Absent) => vec![PasswordDigest::from_bytes([0; 32])],
+    let (passwords, former_passwords) = match (blob(row, 6)?, secrets) {
+        (None, _) => Default::default(),
+        (Some(_), Secrets::Absent) => (vec![PasswordDigest::from_bytes([0; 32])], Vec::new()),
         (Some(blob), Secrets::Open(sealer)) => {
             sealed::open_digests(sealer, instance, account, id, blob)?
         }
-    }
-    .into_iter();
+    };
+    let mut passwords = passwords.into_iter();
     Ok(Account {
         id: account,
         name: AccountName::new(text(row, 1)?),
@@ -285,6 +285,7 @@ pub(crate) fn account(
         description: row.get(5)?,
         password: passwords.next(),
         more_passwords: passwords.collect(),
+        former_passwords,
         password_free: row.get(14)?,
         enabled: row.get(15)?,
         expires_at: time_or(row, 16)?,

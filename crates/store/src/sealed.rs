@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::seal::{Place, Sealer};
+use claviger_core::account::Account;
 use claviger_core::ids::AccountId;
 use claviger_core::instance::{NodeLogin, SentinelLogin};
 use claviger_core::password::PasswordDigest;
@@ -54,18 +55,37 @@ pub(crate) const CANARY: Place<'static> = Place {
 /// That text.
 pub(crate) const CANARY_TEXT: &[u8] = b"claviger";
 
-/// Seals an account's digests, the newest first: 32 bytes each.
+/// Stands between the passwords that are valid and the former ones; no password has this digest.
+const FORMER_FOLLOW: [u8; 32] = [0; 32];
+
+/// Seals an account's digests, 32 bytes each: those that are valid, the newest first, then the
+/// former ones, if there are any. `None` without a digest.
 pub(crate) fn seal_digests(
     sealer: &Sealer,
     place: Place<'_>,
-    digests: &[&PasswordDigest],
-) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(digests.len() * 32));
-    for digest in digests {
+    account: &Account,
+) -> Result<Option<Vec<u8>>, Fault> {
+    let valid = account.password.iter().chain(&account.more_passwords);
+    let former = &account.former_passwords;
+    let count = 2 + account.more_passwords.len() + former.len();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(count * 32));
+    for digest in valid {
         bytes.extend_from_slice(digest.expose_bytes());
     }
-    Ok(sealer.seal(place, &bytes)?)
+    if !former.is_empty() {
+        bytes.extend_from_slice(&FORMER_FOLLOW);
+    }
+    for digest in former {
+        bytes.extend_from_slice(digest.expose_bytes());
+    }
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(sealer.seal(place, &bytes)?))
 }
+
+/// Passwords that are valid, and former ones.
+pub(crate) type Digests = (Vec<PasswordDigest>, Vec<PasswordDigest>);
 
 /// Opens an account's digests, or remembers them. `id` is the text of `account`. Only an account
 /// with one is remembered: several are had by few, and not for long.
@@ -75,23 +95,26 @@ pub(crate) fn open_digests(
     account: AccountId,
     id: &str,
     blob: &[u8],
-) -> Result<Vec<PasswordDigest>, Fault> {
+) -> Result<Digests, Fault> {
     if let Some(known) = sealer.memo.find(instance, account, blob) {
-        return Ok(vec![known]);
+        return Ok((vec![known], Vec::new()));
     }
     let clear = sealer.open(account_password(instance, id), blob)?;
     let (chunks, rest) = clear.as_chunks::<32>();
     if chunks.is_empty() || !rest.is_empty() {
         return Err(Fault::unreadable("a digest"));
     }
-    let digests: Vec<_> = chunks
-        .iter()
-        .map(|bytes| PasswordDigest::from_bytes(*bytes))
-        .collect();
-    if let [digest] = digests.as_slice() {
+    let mut parts = chunks.split(|bytes| *bytes == FORMER_FOLLOW);
+    let mut digests = || {
+        let part = parts.next().unwrap_or_default();
+        let digests = part.iter().map(|bytes| PasswordDigest::from_bytes(*bytes));
+        digests.collect::<Vec<_>>()
+    };
+    let (valid, former) = (digests(), digests());
+    if let ([digest], []) = (valid.as_slice(), former.as_slice()) {
         sealer.memo.keep(instance, account, blob, digest);
     }
-    Ok(digests)
+    Ok((valid, former))
 }
 
 /// Seals a text.

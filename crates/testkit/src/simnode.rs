@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// Many simulated nodes on one port.
 pub struct SimNodes {
@@ -23,6 +24,9 @@ struct Shared {
     nodes: Mutex<HashMap<IpAddr, Node>>,
     commands: AtomicU64,
     connections: AtomicU64,
+    attempts: AtomicU64,
+    down: AtomicBool,
+    cut: Notify,
 }
 
 struct Node {
@@ -67,10 +71,17 @@ impl SimNodes {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&serving);
+                shared.attempts.fetch_add(1, Ordering::Relaxed);
+                if shared.down.load(Ordering::Relaxed) {
+                    continue;
+                }
                 tokio::spawn(async move {
                     shared.connections.fetch_add(1, Ordering::Relaxed);
-                    // A client that goes away is the ordinary end of a connection.
-                    let _ended = serve(stream, &shared).await;
+                    tokio::select! {
+                        // A client that goes away is the ordinary end of a connection.
+                        _ended = serve(stream, &shared) => {}
+                        () = shared.cut.notified() => {}
+                    }
                     shared.connections.fetch_sub(1, Ordering::Relaxed);
                 });
             }
@@ -91,6 +102,26 @@ impl SimNodes {
     /// Connections open now.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were ever asked for.
+    pub fn attempts(&self) -> u64 {
+        self.shared.attempts.load(Ordering::Relaxed)
+    }
+
+    /// All nodes stop: connections end, and new ones end at once; or they run again, with the
+    /// users that they had.
+    pub fn stop_all(&self, down: bool) {
+        self.shared.down.store(down, Ordering::Relaxed);
+        if down {
+            self.shared.cut.notify_waiters();
+        }
+    }
+
+    /// All nodes are restarted without their users: connections end.
+    pub fn restart_all(&self) {
+        self.wipe_all();
+        self.shared.cut.notify_waiters();
     }
 
     /// Names of a node's users, but for `default`.

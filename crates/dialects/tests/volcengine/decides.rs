@@ -28,6 +28,7 @@ fn account(n: u8, name: &str, kind: AccountKind) -> Account {
         description: String::new(),
         password: None,
         more_passwords: Vec::new(),
+        former_passwords: Vec::new(),
         password_free: false,
         enabled: true,
         expires_at: None,

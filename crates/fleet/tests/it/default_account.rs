@@ -3,6 +3,7 @@
 
 use crate::common::{PATIENCE, World, instance, linked, logs_in, pair, pair_with, quick};
 use claviger_core::account::Account;
+use claviger_core::engine::AclLevel;
 use claviger_core::ids::AccountName;
 use claviger_core::instance::InstanceState;
 use claviger_core::privilege::Privilege;
@@ -74,7 +75,9 @@ async fn through_passwords(binary: &EngineBinary, keeps: Keeps) {
     world
         .create("bee", "first-Password1", Privilege::ReadOnly)
         .await;
-    if keeps == Keeps::Nothing {
+    // Redis 6 writes users to no configuration file.
+    let kept = keeps == Keeps::Aclfile || binary.engine.acl_level() >= AclLevel::Selectors;
+    if keeps == Keeps::Nothing || !kept {
         return;
     }
     eventually("both files hold it", PATIENCE, || {

@@ -1,11 +1,15 @@
 //! Create, rotate, grant, delete; on a primary and its replica.
 
 use crate::common::{PATIENCE, World, instance, logs_in, pair, quick};
+use claviger_core::engine::AclLevel;
 use claviger_core::instance::{RolePolicy, RoleProfile, Topology};
+use claviger_core::node::Persistence;
 use claviger_core::password::PasswordDigest;
 use claviger_core::privilege::Privilege;
 use claviger_core::secret::Secret;
-use claviger_testkit::{Keeps, Server, ServerOptions, Session, eventually, found_engines};
+use claviger_testkit::{
+    EngineBinary, Keeps, Server, ServerOptions, Session, eventually, found_engines,
+};
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,10 +135,52 @@ async fn everything_works_when_every_wake_up_is_lost() {
     assert!(!logs_in(&server, "app", "first-Password1"));
 }
 
+/// Redis 6 breaks its configuration file by rewriting it twice with a long line in it.
+fn tears_lines(binary: &EngineBinary) -> bool {
+    let level = binary.engine.acl_level();
+    level > AclLevel::None && level < AclLevel::Selectors
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_file_that_would_break_is_left_alone() {
+    for binary in found_engines().iter().filter(|binary| tears_lines(binary)) {
+        let options = ServerOptions {
+            keeps: Keeps::Config,
+            ..ServerOptions::default()
+        };
+        let mut server = Server::start(binary, &options).unwrap();
+        let before = server.own_file().unwrap();
+        // A user of someone else, with a line of more than 1,024 bytes.
+        let keys: Vec<String> = (0..200).map(|n| format!("~key{n}:*")).collect();
+        let mut words = vec!["ACL", "SETUSER", "long", "on", "nopass", "+get"];
+        words.extend(keys.iter().map(String::as_str));
+        server.ask(&words).unwrap();
+        let world = World::over(&[&server]);
+        for name in ["ape", "bee", "cat"] {
+            world
+                .create(name, "first-Password1", Privilege::ReadOnly)
+                .await;
+            world
+                .store
+                .set_default_password(&world.id, "default-Password1");
+            world.wake();
+            world.settled("the default password").await;
+        }
+        let node = world.sight().await.nodes.remove(0);
+        assert_eq!(node.persistence, Persistence::Volatile);
+        world.fleet.stop(Duration::from_secs(5)).await;
+        assert_eq!(server.own_file().unwrap(), before);
+        server.restart().unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_nodes_own_files_hold_the_users() {
     for binary in found_engines() {
         for keeps in [Keeps::Aclfile, Keeps::Config] {
+            if keeps == Keeps::Config && tears_lines(binary) {
+                continue;
+            }
             let mut server = Server::start(
                 binary,
                 &ServerOptions {

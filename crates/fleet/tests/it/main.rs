@@ -6,11 +6,13 @@
 )]
 
 mod accounts;
+mod clock;
 mod cluster;
 mod common;
 mod default_account;
 mod default_free;
 mod drift;
+mod interrupted;
 mod life_cycle;
 mod matrix;
 mod rights;

@@ -307,6 +307,7 @@ fn default(id: AccountId, instance: &Instance) -> Account {
         description: String::new(),
         password: None,
         more_passwords: Vec::new(),
+        former_passwords: Vec::new(),
         password_free: false,
         enabled: true,
         expires_at: None,

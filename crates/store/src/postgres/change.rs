@@ -283,15 +283,7 @@ pub(crate) fn put_account(
 ) -> Result<(), Fault> {
     let id = account.id.to_string();
     let place = sealed::account_password(instance.as_str(), &id);
-    let digests: Vec<_> = account
-        .password
-        .iter()
-        .chain(&account.more_passwords)
-        .collect();
-    let password = match digests.is_empty() {
-        true => None,
-        false => Some(sealed::seal_digests(sealer, place, &digests)?),
-    };
+    let password = sealed::seal_digests(sealer, place, account)?;
     batch.add(
         "INSERT INTO account (instance, id, name, kind, privilege, routing, description,
              sealed_password, life, replaces, created_revision, revision, confirmed, created_at,

@@ -284,6 +284,7 @@ fn taken(name: &str, privilege: Privilege, agreed: bool) -> Adopted {
             description: String::new(),
             password: Some(digest(1)),
             more_passwords: vec![digest(2), digest(3)],
+            former_passwords: vec![digest(4)],
             password_free: false,
             enabled: false,
             expires_at: None,
@@ -327,6 +328,8 @@ pub(super) async fn users_are_taken_over(store: Any) {
     let one = after.account("one").unwrap();
     assert!(one.is_confirmed() && !one.enabled && one.privilege == own);
     assert_eq!(one.more_passwords.len(), 2);
+    assert_eq!(one.former_passwords.len(), 1);
+    assert!(one.former_passwords[0].same_as(&PasswordDigest::from_bytes([4; 32])));
     assert!(
         one.password
             .as_ref()

@@ -1,0 +1,144 @@
+//! A primary and two replicas watched by three Sentinels, which see them through the proxies: a
+//! fault that lasts makes them switch.
+
+use crate::dice::Dice;
+use crate::node::{ADMIN, Node, State, plain};
+use crate::topology::{Topology, eventually, replicated_nodes};
+use claviger_testkit::{EngineBinary, Keeps, Server, ServerOptions, Session};
+use tokio::runtime::Runtime;
+
+const NAME: &str = "main";
+
+pub(crate) struct Sentinel {
+    nodes: Vec<Node>,
+    sentinels: Vec<Server>,
+}
+
+impl Sentinel {
+    pub(crate) fn start(
+        runtime: &Runtime,
+        binary: &EngineBinary,
+        own: bool,
+        dice: &mut Dice,
+    ) -> Result<Self, String> {
+        let nodes = replicated_nodes(runtime, binary, own, dice)?;
+        let port = nodes[0].proxy.port();
+        let mut lines = vec![
+            format!("sentinel monitor {NAME} 127.0.0.1 {port} 2"),
+            format!("sentinel down-after-milliseconds {NAME} 1000"),
+            format!("sentinel failover-timeout {NAME} 3000"),
+            format!("sentinel auth-pass {NAME} {}", ADMIN.1),
+        ];
+        lines.push(format!("sentinel auth-user {NAME} {}", ADMIN.0));
+        let options = ServerOptions {
+            keeps: Keeps::Config,
+            lines,
+            sentinel: true,
+            ..ServerOptions::default()
+        };
+        let sentinels: Result<Vec<Server>, String> = (0..3)
+            .map(|_| Server::start(binary, &options).map_err(|e| format!("{e:#}")))
+            .collect();
+        let mut made = Self {
+            nodes,
+            sentinels: sentinels?,
+        };
+        made.heal()?;
+        Ok(made)
+    }
+
+    fn ask(&self, at: usize, command: &str) -> Result<redis::Value, String> {
+        let mut session =
+            Session::open(&self.sentinels[at].address()).map_err(|e| e.to_string())?;
+        let words: Vec<&str> = command.split(' ').collect();
+        session.ask(&words).map_err(|e| e.to_string())
+    }
+
+    /// The place of the primary, if all Sentinels name the same.
+    fn primary(&self) -> Result<Option<usize>, String> {
+        let mut named = Vec::new();
+        for at in 0..self.sentinels.len() {
+            let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {NAME}");
+            named.push(plain(&self.ask(at, &command)?));
+        }
+        named.dedup();
+        let [one] = named.as_slice() else {
+            return Ok(None);
+        };
+        let of = |node: &Node| *one == format!("[127.0.0.1|{}]", node.proxy.port());
+        Ok(self.nodes.iter().position(of))
+    }
+}
+
+impl Topology for Sentinel {
+    fn name(&self) -> &'static str {
+        "sentinel"
+    }
+
+    fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    fn registration(&self) -> serde_json::Value {
+        serde_json::json!({"topology": "sentinel", "master_name": NAME})
+    }
+
+    fn seeds(&self, own: bool) -> Vec<String> {
+        let login = crate::node::login(own);
+        let urls = self.sentinels.iter();
+        urls.map(|s| format!("redis://{login}{}", s.address()))
+            .collect()
+    }
+
+    fn fail_over(&mut self, dice: &mut Dice) -> Result<Option<String>, String> {
+        let at = dice.below(self.sentinels.len());
+        if dice.percent(50) {
+            // Refused while a switch is under way, or while no replica is good enough.
+            let asked = self.ask(at, &format!("SENTINEL FAILOVER {NAME}"));
+            return Ok(asked.ok().map(|_| "SENTINEL FAILOVER".to_owned()));
+        }
+        let Some(primary) = self.primary()? else {
+            return Ok(None);
+        };
+        if self.nodes.iter().any(|node| node.state != State::Up) {
+            return Ok(None);
+        }
+        self.nodes[primary].kill();
+        self.nodes[primary].drifted = true;
+        let switched = eventually("the Sentinels switch", || {
+            Ok(self.primary()?.is_some_and(|now| now != primary))
+        });
+        self.nodes[primary].start_again()?;
+        // The others may all be broken just now.
+        Ok(switched.ok().map(|()| "a crash of the primary".to_owned()))
+    }
+
+    fn rejoin(&mut self, _: usize) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn heal(&mut self) -> Result<(), String> {
+        eventually("the Sentinels have everyone in place", || {
+            let Some(primary) = self.primary()? else {
+                return Ok(false);
+            };
+            let port = self.nodes[primary].proxy.port();
+            for (at, node) in self.nodes.iter().enumerate() {
+                let info = plain(&node.say("INFO replication")?);
+                let right = if at == primary {
+                    info.contains("role:master")
+                } else {
+                    info.contains("role:slave") && info.contains(&format!("master_port:{port}\r"))
+                };
+                if !right {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! What is half done when the service, or a node, stops: written and not recorded, deleted and
+//! not saved.
+
+use crate::common::{PATIENCE, World, instance, logs_in, quick};
+use claviger_core::engine::AclLevel;
+use claviger_core::ids::InstanceId;
+use claviger_core::password::PasswordDigest;
+use claviger_core::ports::Store;
+use claviger_core::privilege::Privilege;
+use claviger_core::secret::Secret;
+use claviger_core::sight::SyncState;
+use claviger_fleet::{Fleet, FleetConfig};
+use claviger_testkit::{
+    Keeps, MemoryStore, Server, ServerOptions, SystemClock, eventually, eventually_async,
+    found_engines,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// As the store leaves it when the password changes before anything was confirmed.
+fn change_password(store: &MemoryStore, id: &InstanceId, name: &str, password: &str) {
+    store.change_account(id, name, |account| {
+        let new = PasswordDigest::of(&Secret::new(password));
+        account
+            .former_passwords
+            .extend(account.password.replace(new));
+    });
+}
+
+/// The user was written, the service stopped before it was recorded, and the account changed
+/// while nobody drove the node: the user is still known to be ours.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_that_was_written_and_not_recorded_is_ours() {
+    for binary in found_engines() {
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
+        let digest = |password: &str| {
+            let digest = PasswordDigest::of(&Secret::new(password));
+            format!("#{}", digest.expose_hex())
+        };
+        let written = |name: &str, password: &str| {
+            let digest = digest(password);
+            let words = ["ACL", "SETUSER", name, "reset", "on", &digest, "~*", "+get"];
+            server.ask(&words).unwrap();
+        };
+        for name in ["ape", "bee", "cat"] {
+            written(name, "first-Password1");
+        }
+        written("dog", "other-Password1");
+        let store = Arc::new(MemoryStore::default());
+        let id = InstanceId::from("r-test");
+        store.add_instance(instance("r-test", &[server.address()]));
+        for name in ["ape", "bee", "cat", "dog"] {
+            store.create(&id, name, "first-Password1", Privilege::ReadOnly);
+        }
+        store.change_account(&id, "ape", |account| {
+            account.privilege = Privilege::ReadWrite;
+        });
+        change_password(&store, &id, "bee", "second-Password1");
+        change_password(&store, &id, "cat", "second-Password1");
+        store.delete(&id, "cat");
+        let shared: Arc<dyn Store> = store.clone();
+        let fleet = Fleet::start(shared, Arc::new(SystemClock), quick());
+        let world = World { id, store, fleet };
+        for (name, password) in [("ape", "first-Password1"), ("bee", "second-Password1")] {
+            world.reaches(name, SyncState::InSync).await;
+            assert!(logs_in(&server, name, password), "{name}");
+        }
+        assert!(!logs_in(&server, "bee", "first-Password1"));
+        eventually("the deleted one is gone", PATIENCE, || {
+            !logs_in(&server, "cat", "first-Password1")
+        })
+        .await;
+        // Someone else's stays, with its own password.
+        world.reaches("dog", SyncState::Failed).await;
+        assert!(logs_in(&server, "dog", "other-Password1"));
+    }
+}
+
+/// A node that crashes right after a deletion comes back with a file of before it: the account is
+/// not gone until that cannot happen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_lasts_until_the_file_is_written() {
+    for binary in found_engines() {
+        for keeps in [Keeps::Aclfile, Keeps::Config] {
+            let level = binary.engine.acl_level();
+            if keeps == Keeps::Config && level < AclLevel::Selectors {
+                continue;
+            }
+            let options = ServerOptions {
+                keeps,
+                ..ServerOptions::default()
+            };
+            let mut server = Server::start(binary, &options).unwrap();
+            // The file is written at the first change, and not again for an hour.
+            let config = FleetConfig {
+                save_interval: Duration::from_secs(3600),
+                ..quick()
+            };
+            let world = World::new(instance("r-test", &[server.address()]), config);
+            world
+                .create("ape", "first-Password1", Privilege::ReadOnly)
+                .await;
+            eventually("saved", PATIENCE, || {
+                server.own_file().unwrap().contains("user ape")
+            })
+            .await;
+            world.store.delete(&world.id, "ape");
+            world.wake();
+            eventually("gone from the node", PATIENCE, || {
+                !logs_in(&server, "ape", "first-Password1")
+            })
+            .await;
+            eventually_async("seen to be gone", PATIENCE, || async {
+                world.sight().await.in_sync
+            })
+            .await;
+            assert!(
+                world.store.account(&world.id, "ape").is_some(),
+                "forgotten while the node's file still holds it"
+            );
+            server.restart().unwrap();
+            eventually("gone again", PATIENCE, || {
+                !logs_in(&server, "ape", "first-Password1")
+            })
+            .await;
+            assert!(world.store.account(&world.id, "ape").is_some());
+        }
+    }
+}
+
+/// And once it is written, the end is recorded at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_ends_with_the_file() {
+    for binary in found_engines() {
+        let options = ServerOptions {
+            keeps: Keeps::Aclfile,
+            ..ServerOptions::default()
+        };
+        let server = Server::start(binary, &options).unwrap();
+        let world = World::over(&[&server]);
+        world
+            .create("ape", "first-Password1", Privilege::ReadOnly)
+            .await;
+        world.store.delete(&world.id, "ape");
+        world.wake();
+        eventually("forgotten", PATIENCE, || {
+            world.store.account(&world.id, "ape").is_none()
+        })
+        .await;
+        assert!(!server.own_file().unwrap().contains("user ape"));
+    }
+}
