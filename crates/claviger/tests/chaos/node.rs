@@ -295,6 +295,18 @@ impl Node {
         Ok(())
     }
 
+    /// Writes its own file, as an operator would after work by hand.
+    pub(crate) fn save(&self) -> Result<(), String> {
+        match self.keeps {
+            Keeps::Aclfile => self.say("ACL SAVE").map(drop),
+            // Redis 6 would break its file.
+            Keeps::Config if self.engine.acl_level() >= AclLevel::Selectors => {
+                self.say("CONFIG REWRITE").map(drop)
+            }
+            Keeps::Config | Keeps::Nothing => Ok(()),
+        }
+    }
+
     pub(crate) fn kill(&mut self) {
         self.server.kill();
         self.state = State::Down;

@@ -68,10 +68,10 @@ impl Run {
 
     fn note(&mut self, what: &str) {
         *self.counts.entry(what.to_owned()).or_default() += 1;
-        self.remember(what.to_owned());
+        self.remember(what);
     }
 
-    fn remember(&mut self, what: String) {
+    fn remember(&mut self, what: &str) {
         self.trail.push(format!("{}: {what}", self.step));
         if self.trail.len() > 60 {
             self.trail.remove(0);
@@ -165,7 +165,7 @@ impl Run {
     }
 
     fn take(&mut self, op: &Op, answered: Answered) -> Result<(), String> {
-        self.remember(format!("{op:?} {answered:?}"));
+        self.remember(&format!("{op:?} {answered:?}"));
         match answered {
             Answered::Done => {
                 *self.counts.entry(op.kind().into()).or_default() += 1;
@@ -265,7 +265,7 @@ impl Run {
         self.note("claviger killed in a change");
         match sent.join().unwrap() {
             Answered::Nothing(_) => {
-                self.remember(format!("{op:?} no answer"));
+                self.remember(&format!("{op:?} no answer"));
                 self.model.unsure.push(Unsure { op, set_at });
             }
             answered => self.take(&op, answered)?,
@@ -468,7 +468,7 @@ impl Run {
     fn fail_over(&mut self, dice: &mut Dice) -> Result<(), String> {
         if let Some(what) = self.topology.fail_over(dice)? {
             self.note("failover");
-            self.remember(what);
+            self.remember(&what);
         }
         Ok(())
     }
@@ -627,6 +627,7 @@ impl Run {
                 }
                 if node.user(&name)?.is_some() {
                     node.ask(&["ACL", "DELUSER", &name])?;
+                    node.save()?;
                     self.note("deleted account back from an old file");
                     removed.push(json!(name));
                 }
