@@ -21,6 +21,9 @@ demo: deps ## The main job on real servers, with the vendor's own SDK
 
 test: deps engines test-rust test-clients ## All Rust tests, then the Python and Node clients
 
+# Most tests wait for servers: more of them at once than there are cores.
+export RUST_TEST_THREADS ?= 6
+
 test-rust:
 	cargo test --workspace --locked
 
