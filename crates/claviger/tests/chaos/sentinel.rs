@@ -124,7 +124,7 @@ impl Topology for Sentinel {
     fn heal(&mut self) -> Result<(), String> {
         eventually("the Sentinels have everyone in place", || {
             let Some(primary) = self.primary()? else {
-                return Ok(false);
+                return Err("they do not agree on a primary".to_owned());
             };
             let port = self.nodes[primary].proxy.port();
             for (at, node) in self.nodes.iter().enumerate() {
@@ -135,7 +135,11 @@ impl Topology for Sentinel {
                     info.contains("role:slave") && info.contains(&format!("master_port:{port}\r"))
                 };
                 if !right {
-                    return Ok(false);
+                    let lines = info
+                        .lines()
+                        .filter(|line| line.starts_with("role") || line.starts_with("master_"));
+                    let lines: Vec<&str> = lines.take(4).collect();
+                    return Err(format!("{} says {lines:?}, primary {port}", node.address()));
                 }
             }
             Ok(true)
