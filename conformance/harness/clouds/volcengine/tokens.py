@@ -99,6 +99,9 @@ def run(report, service, instance, fleet, vault):
         signer.call("DeleteDBAccount", {"InstanceId": instance, "AccountName": name})
     report.check(NAME, "all are deleted", eventually(
         lambda: not any(name.startswith("once_") for n in fleet.nodes for name in n.users())))
+    # The list has them until the nodes' own files are written too.
+    report.check(NAME, "and listed no more", eventually(
+        lambda: not made("once_a") and not made("once_b")))
     again = signer.call("CreateDBAccount", once)
     report.equal(NAME, "the token of a deleted account makes no new one",
                  (without_id(again), made("once_a")), (bodies[0], []))
