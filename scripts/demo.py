@@ -61,13 +61,15 @@ class Demo:
     def available(self, *names):
         """Waits until the service says that every node has confirmed the accounts."""
         def all_there():
-            reply = self.sdk.describe_accounts(
-                models.DescribeAccountsRequest(instance_id=INSTANCE))
-            status = {a.account_name: a.account_status for a in reply.body.accounts.account}
+            status = self.statuses()
             return all(status.get(name) == "Available" for name in names)
 
         if not eventually(all_there):
             self.broken.append(f"not Available in time: {', '.join(names)}")
+
+    def statuses(self):
+        reply = self.sdk.describe_accounts(models.DescribeAccountsRequest(instance_id=INSTANCE))
+        return {a.account_name: a.account_status for a in reply.body.accounts.account}
 
     def list(self):
         reply = self.sdk.describe_accounts(models.DescribeAccountsRequest(instance_id=INSTANCE))
@@ -140,6 +142,9 @@ class Demo:
             self.sdk.delete_account(models.DeleteAccountRequest(
                 instance_id=INSTANCE, account_name=name))
         eventually(lambda: not any({"reader", "writer"} & n.users() for n in self.fleet.nodes))
+        # They are listed until the nodes' own files are written too.
+        if not eventually(lambda: not {"reader", "writer"} & set(self.statuses())):
+            self.broken.append("the deleted accounts are still listed")
         self.list()
         self.try_out([("reader", reader, "no login", "its own"),
                       ("writer", rotated, "no login", "its own")])
