@@ -188,6 +188,9 @@ impl Service {
             Some(limit) => limit,
             None => rules.per_action_max.unwrap_or(0),
         };
+        if limit == 0 {
+            return Ok(());
+        }
         let scope = format!("{action}/{key}");
         self.admit_within(&scope, limit)
     }

@@ -1,7 +1,7 @@
 """Volcengine and BytePlus."""
 
 from ...service import Keyed
-from . import together, tokens, wire
+from . import tokens, wire
 from .clients import all_clients
 from .lifecycle import Lifecycle as walk
 from .matrix import Adapter
@@ -16,7 +16,7 @@ ENGINE_CLIENT = "volcengine-python"
 def suites(run, bench, instance):
     """The suites that need no client, over an instance that ends empty again."""
     service = None
-    for name, suite in (("wire", wire), ("crash", tokens), ("wire", together)):
+    for name, suite in (("wire", wire), ("crash", tokens)):
         if name in run.suites:
             service = service or Keyed(bench.service, run.vault)
             with run.report.suite(suite.NAME):
