@@ -14,6 +14,7 @@ mod create;
 mod http;
 mod icount;
 mod memory;
+mod policy;
 mod report;
 mod requests;
 mod scale;
@@ -66,9 +67,15 @@ fn main() -> anyhow::Result<()> {
             let runtime = tokio::runtime::Runtime::new()?;
             runtime.block_on(scale::run(&claviger, instances, sweep))
         }
+        Some("policy") => {
+            let mut report = Report::default();
+            policy::run(&mut report)?;
+            report.print();
+            Ok(())
+        }
         _ => bail!(
-            "usage: claviger-bench all --claviger PATH [--quick] | topology PATH [FAILOVERS \
-             [cluster|switch|crash]] | icount WHAT COUNT | scale [--instances N] \
+            "usage: claviger-bench all --claviger PATH [--quick] | policy | topology PATH \
+             [FAILOVERS [cluster|switch|crash]] | icount WHAT COUNT | scale [--instances N] \
              [--claviger PATH] [--sweep-seconds S]"
         ),
     }
@@ -77,6 +84,7 @@ fn main() -> anyhow::Result<()> {
 async fn all(claviger: PathBuf, quick: bool) -> anyhow::Result<()> {
     let mut report = Report::default();
     let seconds = if quick { 1 } else { 4 };
+    policy::run(&mut report)?;
     create::run(&claviger, seconds, &mut report).await?;
     create::run_on_postgres(&claviger, seconds, &mut report).await?;
     apply::run(&claviger, if quick { 50 } else { 400 }, &mut report).await?;

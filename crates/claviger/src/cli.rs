@@ -1,11 +1,16 @@
 //! The command line as types. Every name here is a promise to users: it may grow, not change.
 
+pub(crate) use crate::cli_access::{
+    AuditArgs, AuditCommand, AuditExportArgs, AuditFilterArgs, AuditListArgs, KeyCommand,
+    KeyCreateArgs, KeyRotateArgs, KeySessionArgs, MasterKeyCommand, PolicyAddArgs, PolicyCommand,
+    PolicyTestArgs,
+};
 pub(crate) use crate::cli_store::{BackupArgs, CopyArgs, StoreCommand};
 
 pub(crate) use crate::cli_more::{
     AccountArgs, AccountCommand, AccountCreateArgs, AccountDeleteArgs, AccountListArgs,
-    AccountModifyArgs, AccountSwitchArgs, AuditArgs, CallArgs, CloudArg, DoctorArgs, KeyCommand,
-    KeyCreateArgs, PasswordArgs, StatusArgs, TaskCommand, TaskWaitArgs, WaitArgs,
+    AccountModifyArgs, AccountSwitchArgs, CallArgs, CloudArg, DoctorArgs, PasswordArgs, StatusArgs,
+    TaskCommand, TaskWaitArgs, WaitArgs,
 };
 pub(crate) use crate::cli_set::{
     AdministratorArg, DriftArg, End, InstanceAdoptArgs, InstanceSetArgs, PlanArgs, RoleProfileArg,
@@ -48,8 +53,14 @@ pub(crate) enum Command {
     Task(TaskCommand),
     /// Sign and send one call of a cloud's account API
     Call(CallArgs),
-    /// Show who did what, newest first
-    Audit(AuditArgs),
+    /// Say who may do what: policies of one's own
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Show who did what, newest first; export and verify it
+    Audit(Box<AuditArgs>),
+    /// See and change the master key
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// Move a store
     #[command(subcommand)]
     Store(StoreCommand),
@@ -120,6 +131,9 @@ pub(crate) struct ServeArgs {
     /// PEM file of its private key [env: CLAVIGER_TLS_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// PEM file of authorities: clients must show a certificate of one [env: CLAVIGER_TLS_CLIENT_CA]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     /// Allow plain HTTP on an address that other machines reach [env: CLAVIGER_INSECURE_HTTP]
     #[arg(long)]
     pub(crate) insecure_http: bool,
@@ -143,6 +157,21 @@ pub(crate) struct ServeArgs {
     /// Calls per second that one access key may make of one action, 0 for no bound [env: CLAVIGER_ACTION_RATE_LIMIT] [default: what each cloud documents]
     #[arg(long, value_name = "CALLS")]
     pub(crate) action_rate_limit: Option<String>,
+    /// Calls per second from one address other than loopback, 0 for no bound [env: CLAVIGER_SOURCE_RATE_LIMIT] [default: 0]
+    #[arg(long, value_name = "CALLS")]
+    pub(crate) source_rate_limit: Option<String>,
+    /// Bad signatures a minute from one address other than loopback, which shut it out for a minute, 0 for no bound [env: CLAVIGER_BAD_SIGNATURE_LIMIT] [default: 100]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) bad_signature_limit: Option<String>,
+    /// Connections served at once from one address other than loopback [env: CLAVIGER_MAX_SOURCE_CONNECTIONS] [default: 1024]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_source_connections: Option<String>,
+    /// File that every row of the audit trail is also appended to, as JSON Lines [env: CLAVIGER_AUDIT_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit_file: Option<PathBuf>,
+    /// Syslog that they are also sent to: udp:HOST:PORT, or unix:PATH such as unix:/dev/log [env: CLAVIGER_AUDIT_SYSLOG]
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) audit_syslog: Option<String>,
     /// `text` or `json` [env: CLAVIGER_LOG_FORMAT] [default: text on a terminal, else json]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
@@ -281,6 +310,9 @@ pub(crate) struct InstanceAddArgs {
     /// PEM file of its private key
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
+    /// A tag for policies to go by; repeat for more
+    #[arg(long = "tag", value_name = "NAME=VALUE")]
+    pub(crate) tags: Vec<String>,
     /// Register it even if the check finds problems
     #[arg(long)]
     pub(crate) force: bool,

@@ -1,4 +1,4 @@
-//! The command line as types, second half: accounts, keys, tasks, calls, checks.
+//! The command line as types, second part: accounts, tasks, calls, checks.
 
 use crate::cli::{ClientArgs, ServeArgs};
 use crate::cli_set::{End, Switch, end, privilege};
@@ -161,67 +161,6 @@ pub(crate) struct StatusArgs {
     pub(crate) client: ClientArgs,
 }
 
-/// What the holder of a key may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleArg {
-    /// Everything
-    Admin,
-    /// Sees instances; sees and changes accounts
-    Operator,
-    /// Sees instances, accounts and keys
-    Auditor,
-}
-
-impl RoleArg {
-    /// The word on the native API.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            RoleArg::Admin => "admin",
-            RoleArg::Operator => "operator",
-            RoleArg::Auditor => "auditor",
-        }
-    }
-}
-
-/// `claviger key`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeyCommand {
-    /// Make a key pair; the secret is shown once
-    Create(KeyCreateArgs),
-    /// List keys, without secrets
-    List(ClientArgs),
-    /// Revoke one, at once
-    Revoke(KeyArgs),
-}
-
-/// `claviger key create`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct KeyCreateArgs {
-    /// What its holder may do
-    #[arg(long, value_enum)]
-    pub(crate) role: RoleArg,
-    /// Only on this instance; repeat for more
-    #[arg(long = "instance", value_name = "ID")]
-    pub(crate) instances: Vec<String>,
-    /// A note
-    #[arg(long)]
-    pub(crate) description: Option<String>,
-    /// Connection.
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
-/// One key.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct KeyArgs {
-    /// The access key
-    #[arg(value_name = "ACCESS_KEY")]
-    pub(crate) id: String,
-    /// Connection.
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
-}
-
 /// `claviger task`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum TaskCommand {
@@ -304,17 +243,6 @@ pub(crate) struct CallArgs {
     /// PEM file of the authorities to trust for https [env: CLAVIGER_CA] [default: the system's]
     #[arg(long, value_name = "FILE")]
     pub(crate) endpoint_ca: Option<PathBuf>,
-}
-
-/// `claviger audit`.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct AuditArgs {
-    /// How many rows at most
-    #[arg(long, default_value_t = 50)]
-    pub(crate) limit: u32,
-    /// Connection.
-    #[command(flatten)]
-    pub(crate) client: ClientArgs,
 }
 
 /// `claviger doctor`.

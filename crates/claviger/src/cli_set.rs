@@ -95,6 +95,12 @@ pub(crate) struct InstanceSetArgs {
     /// Region word
     #[arg(long, group = "change")]
     pub(crate) region: Option<String>,
+    /// A tag for policies to go by; repeat for more
+    #[arg(long = "tag", value_name = "NAME=VALUE", group = "change")]
+    pub(crate) tags: Vec<String>,
+    /// A tag to take away; repeat for more
+    #[arg(long = "untag", value_name = "NAME", group = "change")]
+    pub(crate) untags: Vec<String>,
     /// Refuse changes and leave the nodes alone
     #[arg(long, group = "change", conflicts_with = "resume")]
     pub(crate) pause: bool,

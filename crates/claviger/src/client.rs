@@ -123,6 +123,11 @@ impl Client {
         })
     }
 
+    /// The key that signs.
+    pub(crate) fn key(&self) -> &str {
+        self.credentials.key.as_str()
+    }
+
     /// The service's URL.
     pub(crate) fn base(&self) -> &str {
         self.endpoint.base()
@@ -166,6 +171,9 @@ impl Client {
             ))
             .header("authorization", header)
             .header("accept", "application/json");
+        if let Some(token) = &self.credentials.token {
+            request = request.header("x-claviger-security-token", token.expose());
+        }
         if !body.is_empty() {
             request = request.header("content-type", "application/json");
         }

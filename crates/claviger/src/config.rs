@@ -46,6 +46,10 @@ pub(crate) struct Config {
     pub(crate) action_rate_limit_per_s: Option<u32>,
     /// Connections served at once.
     pub(crate) connections_max: usize,
+    /// Bounds by the address that requests come from.
+    pub(crate) sources: SourceBounds,
+    /// Where rows of the audit trail also go.
+    pub(crate) audit: AuditTargets,
     /// How logs are written; `None` means by what standard error is.
     pub(crate) log_format: Option<LogFormat>,
     /// From which level on.
@@ -59,6 +63,37 @@ pub(crate) struct TlsFiles {
     pub(crate) cert: PathBuf,
     /// Private key.
     pub(crate) key: PathBuf,
+    /// Authorities of the certificates that clients must show, if they must.
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+/// Bounds by the address that requests come from; loopback is excepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SourceBounds {
+    /// Calls per second; 0 means no bound.
+    pub(crate) per_second_max: u32,
+    /// Bad signatures a minute; 0 means no bound.
+    pub(crate) bad_signatures_max: u32,
+    /// Connections at once.
+    pub(crate) connections_max: usize,
+}
+
+/// Where rows of the audit trail also go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AuditTargets {
+    /// Appended to this file.
+    pub(crate) file: Option<PathBuf>,
+    /// Sent to this syslog.
+    pub(crate) syslog: Option<SyslogTarget>,
+}
+
+/// A syslog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SyslogTarget {
+    /// By UDP, to `host:port`.
+    Udp(String),
+    /// By a datagram socket on this machine.
+    Unix(PathBuf),
 }
 
 /// Where the master key is.
@@ -227,6 +262,16 @@ impl Config {
                 4096,
                 |text| parse::number(text, &(1..=CONNECTIONS_MAX)),
             )?,
+            sources: sources(args, &places)?,
+            audit: AuditTargets {
+                file: places.path("audit-file", args.audit_file.as_deref())?,
+                syslog: places.checked(
+                    "audit-syslog",
+                    args.audit_syslog.as_deref(),
+                    None,
+                    parse::syslog,
+                )?,
+            },
             log_format: places.checked(
                 "log-format",
                 args.log_format.as_deref(),
@@ -284,11 +329,43 @@ fn places<'a>(args: &ServeArgs, env: &'a dyn Env) -> Result<Places<'a>, Failure>
     })
 }
 
+fn sources(args: &ServeArgs, places: &Places<'_>) -> Result<SourceBounds, Failure> {
+    let rate = |text: &str| parse::number(text, &(0..=RATE_MAX));
+    Ok(SourceBounds {
+        per_second_max: places.checked(
+            "source-rate-limit",
+            args.source_rate_limit.as_deref(),
+            0,
+            rate,
+        )?,
+        bad_signatures_max: places.checked(
+            "bad-signature-limit",
+            args.bad_signature_limit.as_deref(),
+            100,
+            rate,
+        )?,
+        connections_max: places.checked(
+            "max-source-connections",
+            args.max_source_connections.as_deref(),
+            1024,
+            |text| parse::number(text, &(1..=CONNECTIONS_MAX)),
+        )?,
+    })
+}
+
 fn tls(args: &ServeArgs, places: &Places<'_>) -> Result<Option<TlsFiles>, Failure> {
+    let client_ca = places.path("tls-client-ca", args.tls_client_ca.as_deref())?;
     let cert = places.path("tls-cert", args.tls_cert.as_deref())?;
     let key = places.path("tls-key", args.tls_key.as_deref())?;
     match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles {
+            cert,
+            key,
+            client_ca,
+        })),
+        (None, None) if client_ca.is_some() => Err(Failure::usage(
+            "--tls-client-ca is given without --tls-cert and --tls-key",
+        )),
         (None, None) => Ok(None),
         (Some(_), None) => Err(Failure::usage("--tls-cert is given without --tls-key")),
         (None, Some(_)) => Err(Failure::usage("--tls-key is given without --tls-cert")),

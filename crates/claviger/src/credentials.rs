@@ -19,6 +19,8 @@ pub(crate) struct Credentials {
     pub(crate) key: KeyId,
     /// The secret half.
     pub(crate) secret: Secret,
+    /// The token, if these are temporary credentials.
+    pub(crate) token: Option<Secret>,
 }
 
 /// What `claviger dev` writes for this user.
@@ -57,15 +59,17 @@ impl Credentials {
             Some(endpoint) => Some(endpoint.to_owned()),
             None => env.get("CLAVIGER_ENDPOINT")?,
         };
-        for (access, secret) in [
-            ("CLAVIGER_ACCESS_KEY", "CLAVIGER_SECRET_KEY"),
-            ("CLAVIGER_ROOT_ACCESS_KEY", "CLAVIGER_ROOT_SECRET_KEY"),
+        let session = env.get("CLAVIGER_SESSION_TOKEN")?.map(Secret::new);
+        for (access, secret, token) in [
+            ("CLAVIGER_ACCESS_KEY", "CLAVIGER_SECRET_KEY", session),
+            ("CLAVIGER_ROOT_ACCESS_KEY", "CLAVIGER_ROOT_SECRET_KEY", None),
         ] {
             if let Some((key, secret)) = pair(env, access, secret)? {
                 return Ok(Self {
                     endpoint: endpoint.unwrap_or_else(|| ENDPOINT_DEFAULT.to_owned()),
                     key,
                     secret,
+                    token,
                 });
             }
         }
@@ -74,6 +78,7 @@ impl Credentials {
             Some(dev) if endpoint.as_ref().is_none_or(|e| same(e, &dev.endpoint)) => Ok(Self {
                 key: KeyId::from(dev.access_key.as_str()),
                 secret: Secret::new(dev.secret_key),
+                token: None,
                 endpoint: dev.endpoint,
             }),
             _ => Err(Failure::refused(

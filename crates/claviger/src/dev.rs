@@ -171,6 +171,7 @@ async fn register(
         endpoint: house.endpoint.clone(),
         key: house.root.key.id.clone(),
         secret: house.root.key.secret.clone(),
+        token: None,
     };
     let nodes = layout
         .ports

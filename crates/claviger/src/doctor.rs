@@ -172,7 +172,8 @@ fn descriptors(config: &Config) -> Finding {
 fn tls(config: &Config) -> Option<Finding> {
     const CHECK: &str = "tls";
     let files = config.tls.as_ref()?;
-    let loaded = claviger_server::tls::Tls::load(&files.cert, &files.key);
+    let loaded =
+        claviger_server::tls::Tls::load(&files.cert, &files.key, files.client_ca.as_deref());
     Some(match loaded {
         Ok(_) => Finding::ok(CHECK, format!("{} and its key fit", files.cert.display())),
         Err(error) => Finding::fail(

@@ -3,7 +3,9 @@
 //! Parts meet in `wire_up` and nowhere else; `cli` is what a user types, `config` what a user
 //! sets; `commands` are the clients of claviger's own API.
 
+mod audit_stream;
 mod cli;
+mod cli_access;
 mod cli_more;
 mod cli_set;
 mod cli_store;
@@ -28,6 +30,8 @@ mod root_key;
 mod secret_input;
 mod serve;
 mod store;
+mod vault;
+mod when;
 mod wire_up;
 
 use clap::Parser;

@@ -2,7 +2,7 @@
 
 use crate::config::RootPair;
 use crate::entropy;
-use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::access::{AccessKey, Role};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::KeyId;
 use claviger_core::ports::{Entropy, Op, Store, StoreError};
@@ -72,13 +72,8 @@ pub(crate) async fn find(
 
 fn root(id: KeyId, secret: Secret, now: Timestamp) -> AccessKey {
     AccessKey {
-        id,
-        secret,
-        role: Role::Admin,
-        scope: Scope::All,
         description: DESCRIPTION.to_owned(),
-        created_at: now,
-        revoked_at: None,
+        ..AccessKey::new(id, secret, Role::Admin, now)
     }
 }
 

@@ -42,6 +42,22 @@ pub(crate) fn first_line(path: &Path) -> Result<Secret, Failure> {
     }
 }
 
+/// A text that is no secret, such as a policy: all of a file; `-` means standard input.
+///
+/// # Errors
+/// It cannot be read, or is too long.
+pub(crate) fn text(path: &Path) -> Result<String, Failure> {
+    let shown = path.display();
+    let cannot =
+        |why: &dyn std::fmt::Display| Failure::refused(format!("cannot read {shown}: {why}"));
+    let mut text = Secret::new(String::new());
+    read_to(path, &mut text).map_err(|error| cannot(&error))?;
+    if text.expose().len() as u64 > SECRET_LEN_MAX {
+        return Err(cannot(&format_args!("longer than {SECRET_LEN_MAX} bytes")));
+    }
+    Ok(text.expose().to_owned())
+}
+
 /// The whole of a file as it is; `-` means standard input.
 ///
 /// # Errors

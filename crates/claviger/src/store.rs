@@ -23,10 +23,10 @@ pub(crate) fn process_name(entropy: &dyn Entropy) -> String {
 /// One line.
 pub(crate) fn sealer(config: &Config, entropy: &Arc<dyn Entropy>) -> Result<Sealer, Failure> {
     let master = master_key::load(config, &**entropy)?;
-    if let Some(warning) = master.warning {
+    if let Some(warning) = &master.warning {
         tracing::warn!("{warning}");
     }
-    Ok(Sealer::new(&master.key, Arc::clone(entropy)))
+    Ok(master_key::sealer(&master, Arc::clone(entropy)))
 }
 
 /// The same, of a key that is there already: content that is moved is sealed under it.
@@ -55,14 +55,14 @@ pub(crate) async fn open(
     config: &Config,
     entropy: &Arc<dyn Entropy>,
     me: &str,
-) -> Result<Opened, Failure> {
+) -> Result<(Opened, Arc<Sealer>), Failure> {
     let had_key = match &config.master_key {
         MasterKey::File(path) => path.exists(),
         MasterKey::Given(_) => true,
     };
-    let sealer = sealer(config, entropy)?;
-    let opened = claviger_store::open(&config.store, sealer, me).await;
-    opened.map_err(|error| match (&error, &config.master_key) {
+    let sealer = Arc::new(sealer(config, entropy)?);
+    let opened = claviger_store::open(&config.store, Arc::clone(&sealer), me).await;
+    let opened = opened.map_err(|error| match (&error, &config.master_key) {
         // A shared store that was made elsewhere, and a key that was made here just now.
         (OpenError::WrongMasterKey, MasterKey::File(path)) if !had_key => {
             let _ = std::fs::remove_file(path);
@@ -73,7 +73,8 @@ pub(crate) async fn open(
             ))
         }
         _ => failure(&config.store, error, &config.master_key),
-    })
+    })?;
+    Ok((opened, sealer))
 }
 
 /// Why a store does not open, in one line.

@@ -1,5 +1,6 @@
 //! The only place where the parts meet.
 
+use crate::audit_stream::Stream;
 use crate::clock::SystemClock;
 use crate::config::{Config, endpoint_of};
 use crate::entropy::SystemEntropy;
@@ -7,6 +8,7 @@ use crate::failure::Failure;
 use crate::figures;
 use crate::root_key::{self, Root};
 use crate::store;
+use crate::vault::{self, KeyFile};
 use claviger_core::ports::{Clock, Entropy, Op, Store, StoreError};
 use claviger_fleet::{Fleet, FleetConfig};
 use claviger_server::listen::{self, Drained, Limits};
@@ -24,6 +26,8 @@ use tokio_util::sync::CancellationToken;
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often accounts are looked for whose end has come.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(5);
+/// How often refusals and last uses of keys are written.
+const COUNTS_INTERVAL: Duration = Duration::from_secs(2);
 /// How long nodes may still be driven once the listener has ended.
 const FLEET_STOP: Duration = Duration::from_secs(5);
 /// File descriptors that are not for the listener: store, nodes, logs.
@@ -43,6 +47,11 @@ pub(crate) struct House {
     pub(crate) certificate: Option<PathBuf>,
     fleet: Arc<Fleet>,
     listening: JoinHandle<Drained>,
+    /// Ends after its last counts are written.
+    counting: JoinHandle<()>,
+    /// After this nothing is added to the audit trail.
+    last_words: CancellationToken,
+    streaming: Option<JoinHandle<()>>,
 }
 
 /// Opens the store, starts driving the nodes and serves, until `stop`.
@@ -58,7 +67,7 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let me = store::process_name(&*entropy);
-    let opened = store::open(config, &entropy, &me).await?;
+    let (opened, sealer) = store::open(config, &entropy, &me).await?;
     let store = opened.store();
     let unusable =
         |error: StoreError| Failure::refused(format!("the store cannot be used: {error}"));
@@ -79,11 +88,18 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         store: Arc::clone(&store),
         fleet: Arc::clone(&fleet) as Arc<dyn claviger_core::ports::Fleet>,
         clock: Arc::clone(&clock),
+        vault: Some(Arc::new(KeyFile::of(
+            config,
+            Arc::clone(&sealer),
+            Arc::clone(&entropy),
+        ))),
         entropy,
     };
     let settings = Settings {
         requests_per_second_max: config.rate_limit_per_s.unwrap_or(0),
         requests_per_action_max: config.action_rate_limit_per_s,
+        requests_per_source_max: config.sources.per_second_max,
+        bad_signatures_max: config.sources.bad_signatures_max,
     };
     root_key::retire_others(&*store, &root.key.id, clock.now())
         .await
@@ -91,24 +107,32 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
     let service = Service::start(parts, settings, root.key.clone())
         .await
         .map_err(unusable)?;
+    let service = Arc::new(service);
+    let stream = Stream::open(&config.audit, Arc::clone(&store)).await?;
+    let mut providers = vec![figures::of_fleet(&fleet), figures::of_store(&opened)];
+    providers.extend(stream.as_ref().map(Stream::figures));
     let limits = Limits {
         connections_max: connections_max(config.connections_max),
+        connections_per_source_max: config.sources.connections_max,
         ..Limits::PRODUCTION
     };
-    let service = Arc::new(service);
     tokio::spawn(follow_keys(Arc::clone(&service), stop.clone()));
     let server = Server::new(ServerParts {
         service: Arc::clone(&service),
         limits,
         ready: Box::new(|| true),
-        providers: vec![figures::of_fleet(&fleet), figures::of_store(&opened)],
+        providers,
         stop: stop.clone(),
     });
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).watch(stop.clone()));
     }
     tokio::spawn(purge(Arc::clone(&store), clock, stop.clone()));
-    tokio::spawn(expire(service, stop.clone()));
+    tokio::spawn(expire(Arc::clone(&service), stop.clone()));
+    tokio::spawn(vault::reseal(Arc::clone(&store), sealer, stop.clone()));
+    let counting = tokio::spawn(write_counts(service, stop.clone()));
+    let last_words = CancellationToken::new();
+    let streaming = stream.map(|stream| tokio::spawn(stream.run(last_words.clone())));
     let secured = tls.is_some();
     let serving = listen::serve(listener, tls, limits, Arc::new(server), stop.clone());
     Ok(House {
@@ -118,6 +142,9 @@ pub(crate) async fn start(config: &Config, stop: &CancellationToken) -> Result<H
         certificate: config.tls.as_ref().map(|files| files.cert.clone()),
         fleet,
         listening: tokio::spawn(serving),
+        counting,
+        last_words,
+        streaming,
     })
 }
 
@@ -129,6 +156,12 @@ impl House {
     pub(crate) async fn end(self) -> Result<(), Failure> {
         let drained = self.listening.await;
         self.fleet.stop(FLEET_STOP).await;
+        // A panic of theirs was logged where it was.
+        let _ = self.counting.await;
+        self.last_words.cancel();
+        if let Some(streaming) = self.streaming {
+            let _ = streaming.await;
+        }
         match drained {
             Ok(Drained { cut_off: 0 }) => tracing::info!("stopped"),
             Ok(Drained { cut_off }) => tracing::warn!(cut_off, "stopped; connections were cut off"),
@@ -143,7 +176,7 @@ impl House {
 async fn listener(config: &Config) -> Result<(TcpListener, Option<Arc<Tls>>), Failure> {
     let tls = match &config.tls {
         Some(files) => {
-            let tls = Tls::load(&files.cert, &files.key);
+            let tls = Tls::load(&files.cert, &files.key, files.client_ca.as_deref());
             Some(Arc::new(tls.map_err(|error| {
                 Failure::refused(format!("TLS: {:#}", anyhow::Error::new(error)))
             })?))
@@ -203,6 +236,18 @@ pub(crate) fn descriptors_max() -> Option<usize> {
 
 async fn follow_keys(service: Arc<Service>, stop: CancellationToken) {
     let _ = stop.run_until_cancelled(service.follow_keys()).await;
+}
+
+/// Writes refusals and last uses of keys every few seconds, and once more at the end.
+async fn write_counts(service: Arc<Service>, stop: CancellationToken) {
+    loop {
+        let pause = tokio::time::sleep(COUNTS_INTERVAL);
+        let going_on = stop.run_until_cancelled(pause).await.is_some();
+        service.write_counts(!going_on).await;
+        if !going_on {
+            return;
+        }
+    }
 }
 
 async fn purge(store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {

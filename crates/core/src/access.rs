@@ -1,12 +1,34 @@
-//! Who may do what: key pairs, roles, scopes. [`authorize`] is the only maker of a permit.
+//! Who may do what: key pairs, roles, scopes, what is asked for. [`authorize`] is the only maker
+//! of a permit; what it goes by is a [`Judge`], given to it as a value.
 
+pub use crate::action::Action;
 use crate::clock::Timestamp;
 use crate::ids::{InstanceId, KeyId};
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
-/// What the holder of a key may do.
+/// Names and values that an operator gives to keys and instances, for policies to go by.
+pub type Tags = BTreeMap<String, String>;
+
+/// Bounds on tags: how many, and the length of a name and of a value, bytes.
+pub const TAGS_MAX: usize = 50;
+const TAG_NAME_LEN_MAX: usize = 128;
+const TAG_VALUE_LEN_MAX: usize = 256;
+
+/// Whether tags are within their bounds and of plain text.
+pub fn tags_ok(tags: &Tags) -> bool {
+    let plain = |text: &str, max: usize| text.len() <= max && !text.chars().any(char::is_control);
+    tags.len() <= TAGS_MAX
+        && tags.iter().all(|(name, value)| {
+            !name.is_empty() && plain(name, TAG_NAME_LEN_MAX) && plain(value, TAG_VALUE_LEN_MAX)
+        })
+}
+
+/// What the holder of a key may do by itself, before any policy of the operator's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -16,6 +38,23 @@ pub enum Role {
     Operator,
     /// Reads everything in scope.
     Auditor,
+    /// Nothing: policies of the operator's own say what.
+    None,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 4] = [Role::Admin, Role::Operator, Role::Auditor, Role::None];
+
+    /// The word in policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::Operator => "operator",
+            Role::Auditor => "auditor",
+            Role::None => "none",
+        }
+    }
 }
 
 /// On which instances.
@@ -38,6 +77,15 @@ impl Scope {
     }
 }
 
+/// The secret that a key had before, good for a while yet.
+#[derive(Clone, Debug)]
+pub struct FormerSecret {
+    /// The secret.
+    pub secret: Secret,
+    /// Until when it is good.
+    pub until: Timestamp,
+}
+
 /// An API caller's key pair.
 #[derive(Clone, Debug)]
 pub struct AccessKey {
@@ -45,44 +93,165 @@ pub struct AccessKey {
     pub id: KeyId,
     /// The secret half: claviger verifies signatures, so it must know it. Sealed at rest.
     pub secret: Secret,
+    /// The secret before the last rotation, while both are good.
+    pub former: Option<FormerSecret>,
     /// What its holder may do.
     pub role: Role,
     /// On which instances.
     pub scope: Scope,
+    /// For policies to go by.
+    pub tags: Tags,
     /// A note of the operator.
     pub description: String,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// From when on it is refused, if ever.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, about: written now and then.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl AccessKey {
+    /// A key of that role on all instances, with nothing else said of it.
+    pub fn new(id: KeyId, secret: Secret, role: Role, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            secret,
+            former: None,
+            role,
+            scope: Scope::All,
+            tags: Tags::new(),
+            description: String::new(),
+            created_at,
+            revoked_at: None,
+            expires_at: None,
+            last_used_at: None,
+        }
+    }
+
+    /// The secrets that are good now, the newest first.
+    pub fn secrets(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        let former = self.former.as_ref().filter(|former| now < former.until);
+        std::iter::once(&self.secret).chain(former.map(|former| &former.secret))
+    }
+}
+
+/// Temporary credentials in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Their public half.
+    pub key: KeyId,
+    /// What they may do of what their key may; all of it if absent.
+    pub policy: Option<Arc<str>>,
+}
+
+/// How a request came, for policies to go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Circumstances {
+    /// The client's address.
+    pub source: IpAddr,
+    /// It came over TLS.
+    pub tls: bool,
+    /// The API that was spoken.
+    pub dialect: &'static str,
+}
+
+impl Default for Circumstances {
+    fn default() -> Self {
+        Self {
+            source: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            tls: false,
+            dialect: "native",
+        }
+    }
 }
 
 /// The caller of a request whose signature was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The key that signed.
+    /// The key that signed, or that the temporary credentials were made of.
     pub key: KeyId,
     /// What its holder may do.
     pub role: Role,
     /// On which instances.
-    pub scope: Scope,
+    pub scope: Arc<Scope>,
+    /// The key's tags.
+    pub tags: Arc<Tags>,
+    /// The temporary credentials that signed, if it was some.
+    pub session: Option<Session>,
+    /// How the request came.
+    pub from: Circumstances,
 }
 
-/// An operation in claviger's own words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// See accounts, tasks and their state.
-    ReadAccounts,
-    /// Create, modify, delete accounts.
-    ChangeAccounts,
-    /// See instances.
-    ReadInstances,
-    /// Register, set, remove instances.
-    ChangeInstances,
-    /// See keys, without secrets.
-    ReadKeys,
-    /// Make and revoke keys.
-    ChangeKeys,
+impl Principal {
+    /// The holder of a key.
+    pub fn of(key: &AccessKey, from: Circumstances) -> Self {
+        Self {
+            key: key.id.clone(),
+            role: key.role,
+            scope: Arc::new(key.scope.clone()),
+            tags: Arc::new(key.tags.clone()),
+            session: None,
+            from,
+        }
+    }
+}
+
+/// What policies may go by of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceFacts {
+    /// Its identity.
+    pub id: InstanceId,
+    /// Its name for people.
+    pub name: String,
+    /// Its region word.
+    pub region: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+impl InstanceFacts {
+    /// Of an instance that is not known.
+    pub fn unknown(id: InstanceId) -> Self {
+        Self {
+            id,
+            name: String::new(),
+            region: String::new(),
+            tags: Tags::new(),
+        }
+    }
+}
+
+/// What policies may go by of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccountFacts<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its privilege's word; empty if there is no such account.
+    pub privilege: &'a str,
+    /// It is the server's default user.
+    pub is_default: bool,
+    /// The privilege that it is to get, if it is to get one.
+    pub asked_privilege: Option<&'a str>,
+}
+
+/// What a permission is asked for on.
+#[derive(Clone, Copy, Debug)]
+pub enum Resource<'a> {
+    /// The service as a whole.
+    Service,
+    /// An instance and all that it has.
+    Instance(&'a InstanceFacts),
+    /// One account of it.
+    Account(&'a InstanceFacts, AccountFacts<'a>),
+}
+
+/// What says whether something is permitted: a pure function of what it was made of.
+pub trait Judge: Send + Sync {
+    /// Whether this principal may do this on that. What nothing permits is not permitted.
+    fn permits(&self, principal: &Principal, action: Action, resource: &Resource<'_>) -> bool;
 }
 
 /// Proof that the caller may do what the value says. Only [`authorize`] makes one.
@@ -109,81 +278,88 @@ impl<T> Authorized<T> {
     }
 }
 
-/// Permits `value`, an `action` on `instance` (`None`: on the service as a whole, which a scope
-/// limited to some instances does not reach unless the answer is filtered by it).
+/// Permits `value`, which needs all of `actions` on `resource`.
 ///
 /// # Errors
-/// [`Refusal::NotPermitted`].
+/// [`Refusal::NotPermitted`] with the first action that is not.
 pub fn authorize<T>(
+    judge: &dyn Judge,
     principal: &Principal,
-    action: Action,
-    instance: Option<&InstanceId>,
+    actions: &[Action],
+    resource: &Resource<'_>,
     value: T,
 ) -> Result<Authorized<T>, Refusal> {
-    use Action::{ChangeAccounts, ReadAccounts, ReadInstances};
-    let by_role = match principal.role {
-        Role::Admin => true,
-        Role::Operator => matches!(action, ReadAccounts | ChangeAccounts | ReadInstances),
-        Role::Auditor => matches!(action, ReadAccounts | ReadInstances | Action::ReadKeys),
-    };
-    let by_scope = match (instance, &principal.scope) {
-        (Some(instance), scope) => scope.covers(instance),
-        (None, Scope::All) => true,
-        (None, Scope::Only(_)) => matches!(action, ReadAccounts | ReadInstances),
-    };
-    if by_role && by_scope {
-        Ok(Authorized {
-            principal: principal.clone(),
-            value,
-        })
-    } else {
-        Err(Refusal::NotPermitted { action })
+    if actions.is_empty() {
+        // Nothing was asked for, so nothing was permitted.
+        return Err(Refusal::Internal);
     }
+    for &action in actions {
+        if !judge.permits(principal, action, resource) {
+            return Err(Refusal::NotPermitted { action });
+        }
+    }
+    Ok(Authorized {
+        principal: principal.clone(),
+        value,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
     use super::*;
 
-    /// Every role × action × instance in or out of scope.
-    #[test]
-    fn table() {
-        use Action::*;
-        let own = InstanceId::from("r-own");
-        let other = InstanceId::from("r-other");
-        let all = [
-            ReadAccounts,
-            ChangeAccounts,
-            ReadInstances,
-            ChangeInstances,
-            ReadKeys,
-            ChangeKeys,
-        ];
-        for (role, allowed) in [
-            (Role::Admin, &all[..]),
-            (
-                Role::Operator,
-                &[ReadAccounts, ChangeAccounts, ReadInstances][..],
-            ),
-            (Role::Auditor, &[ReadAccounts, ReadInstances, ReadKeys][..]),
-        ] {
-            for action in all {
-                let wide = Principal {
-                    key: "k".into(),
-                    role,
-                    scope: Scope::All,
-                };
-                let narrow = Principal {
-                    scope: Scope::Only(vec![own.clone()]),
-                    ..wide.clone()
-                };
-                let may = allowed.contains(&action);
-                assert_eq!(authorize(&wide, action, Some(&other), ()).is_ok(), may);
-                assert_eq!(authorize(&narrow, action, Some(&own), ()).is_ok(), may);
-                assert!(authorize(&narrow, action, Some(&other), ()).is_err());
-                let reads = matches!(action, ReadAccounts | ReadInstances);
-                assert_eq!(authorize(&narrow, action, None, ()).is_ok(), may && reads);
-            }
+    struct Reads;
+
+    impl Judge for Reads {
+        fn permits(&self, _: &Principal, action: Action, _: &Resource<'_>) -> bool {
+            action.as_str().ends_with(":read")
         }
+    }
+
+    #[test]
+    fn all_actions_are_needed() {
+        let key = AccessKey::new(
+            "k".into(),
+            Secret::new("s"),
+            Role::Admin,
+            Timestamp::default(),
+        );
+        let principal = Principal::of(&key, Circumstances::default());
+        let ask = |actions: &[Action]| {
+            authorize(&Reads, &principal, actions, &Resource::Service, 7).map(|a| a.into_value())
+        };
+        assert_eq!(ask(&[Action::ReadKeys, Action::ReadAudit]).unwrap(), 7);
+        let action = Action::CreateKey;
+        assert_eq!(
+            ask(&[Action::ReadKeys, action]),
+            Err(Refusal::NotPermitted { action })
+        );
+        assert!(ask(&[]).is_err());
+    }
+
+    #[test]
+    fn former_secrets_end() {
+        let now = Timestamp::from_secs(10);
+        let mut key = AccessKey::new("k".into(), Secret::new("new"), Role::Admin, now);
+        key.former = Some(FormerSecret {
+            secret: Secret::new("old"),
+            until: Timestamp::from_secs(20),
+        });
+        assert_eq!(key.secrets(now).count(), 2);
+        assert_eq!(key.secrets(Timestamp::from_secs(20)).count(), 1);
+    }
+
+    #[test]
+    fn tags_have_bounds() {
+        let tag = |name: &str, value: &str| Tags::from([(name.to_owned(), value.to_owned())]);
+        assert!(tags_ok(&Tags::new()) && tags_ok(&tag("team", "")));
+        for (name, value) in [("", "x"), ("a\n", "x"), ("a", "\0")] {
+            assert!(!tags_ok(&tag(name, value)));
+        }
+        assert!(!tags_ok(&tag(&"a".repeat(129), "x")) && !tags_ok(&tag("a", &"x".repeat(257))));
+        let many = (0..51).map(|n| (n.to_string(), String::new())).collect();
+        assert!(!tags_ok(&many));
     }
 }

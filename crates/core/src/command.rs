@@ -142,6 +142,41 @@ impl Command {
         }
     }
 
+    /// The permissions that it needs, all of them.
+    pub fn actions(&self) -> Vec<Action> {
+        let modify = match self {
+            Command::Create(_) => return vec![Action::CreateAccount],
+            Command::Delete(_) => return vec![Action::DeleteAccount],
+            Command::Modify(modify) => modify,
+        };
+        let wanted = [
+            (Action::SetPrivilege, modify.privilege.is_some()),
+            (Action::ResetPassword, modify.password.is_some()),
+            (Action::SetPasswordFree, modify.password_free.is_some()),
+            (Action::SetEnabled, modify.enabled.is_some()),
+        ];
+        let mut actions: Vec<_> = wanted.iter().filter(|w| w.1).map(|w| w.0).collect();
+        let plain =
+            modify.routing.is_some() || modify.description.is_some() || modify.expires_at.is_some();
+        if plain || actions.is_empty() {
+            actions.push(Action::ModifyAccount);
+        }
+        actions
+    }
+
+    /// The privilege that it asks for, if it is one that is known.
+    pub fn asked_privilege(&self) -> Option<Privilege> {
+        let asked = match self {
+            Command::Create(c) => Some(c.privilege),
+            Command::Modify(c) => c.privilege,
+            Command::Delete(_) => None,
+        };
+        match asked {
+            Some(Asked::Known(privilege)) => Some(privilege),
+            _ => None,
+        }
+    }
+
     /// What its task is called.
     pub fn task_kind(&self) -> TaskKind {
         match self {
@@ -183,12 +218,13 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// What permission it needs.
-    pub fn action(&self) -> Action {
+    /// The permissions that it needs, all of them.
+    pub fn actions(&self) -> Vec<Action> {
         match self {
-            Ask::Command { .. } | Ask::ForgetTask { .. } => Action::ChangeAccounts,
-            Ask::Policy { .. } => Action::ChangeInstances,
-            Ask::Query(query) => query.action(),
+            Ask::Command { command, .. } => command.actions(),
+            Ask::ForgetTask { .. } => vec![Action::ForgetTask],
+            Ask::Policy { .. } => vec![Action::SetInstancePolicy],
+            Ask::Query(query) => vec![query.action()],
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::access::Authorized;
 use crate::account::{Account, AccountKind, Life};
+use crate::audit::Facts;
 use crate::checks;
 use crate::clock::Timestamp;
 use crate::command::{Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, Target};
@@ -42,6 +43,10 @@ pub struct Decision {
     pub outcome: Changed,
     /// What changed, for the audit trail; no secrets.
     pub detail: String,
+    /// What the account was before, where that differs; no secrets.
+    pub before: Facts,
+    /// What it is now, where that differs; no secrets.
+    pub after: Facts,
 }
 
 /// The instance's secrets after a change of the default account's password.
@@ -92,7 +97,7 @@ pub fn decide(
         }
         (_, None) => return Err(Refusal::AccountNotFound),
     };
-    Ok(finish(held, ask, change, revision, fresh))
+    Ok(finish(held, ask, found, change, revision, fresh))
 }
 
 struct Change {
@@ -105,6 +110,7 @@ struct Change {
 fn finish(
     held: &Held,
     ask: &Authorized<Command>,
+    found: Option<&Account>,
     change: Change,
     revision: Revision,
     fresh: Fresh,
@@ -131,6 +137,8 @@ fn finish(
         account: change.account.view(false),
         task: task.id,
     };
+    let created = matches!(ask.value(), Command::Create(_));
+    let (before, after) = differences(found.filter(|_| !created), &change);
     Decision {
         revision,
         account: change.account,
@@ -139,7 +147,46 @@ fn finish(
         task,
         outcome,
         detail: change.detail,
+        before,
+        after,
     }
+}
+
+/// What is told of an account in the audit trail: of its password only when it was set.
+fn facts(account: &Account) -> Facts {
+    let time = |at: Option<Timestamp>| at.map(|at| at.as_millis().to_string());
+    let all = [
+        ("privilege", Some(account.privilege.as_str().to_owned())),
+        ("description", Some(account.description.clone())),
+        ("reads_primary", Some(account.routing.primary.to_string())),
+        ("reads_replica", Some(account.routing.replica.to_string())),
+        ("enabled", Some(account.enabled.to_string())),
+        ("password_free", Some(account.password_free.to_string())),
+        ("expires_at", time(account.expires_at)),
+        ("password_set_at", time(account.password_set_at)),
+    ];
+    let told = all
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    told.filter(|(_, value)| !value.is_empty()).collect()
+}
+
+fn differences(before: Option<&Account>, change: &Change) -> (Facts, Facts) {
+    let mut old = before.map(facts).unwrap_or_default();
+    let mut new = match change.account.life {
+        Life::Live => facts(&change.account),
+        Life::Deleting => Facts::new(),
+    };
+    let same: Vec<String> = old
+        .keys()
+        .filter(|k| old.get(*k) == new.get(*k))
+        .cloned()
+        .collect();
+    for name in same {
+        old.remove(&name);
+        new.remove(&name);
+    }
+    (old, new)
 }
 
 /// The account that a command names: for a creation, the holder of that name.

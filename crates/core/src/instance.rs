@@ -1,5 +1,6 @@
 //! Instances: the fleet members whose accounts are kept.
 
+use crate::access::{InstanceFacts, Tags};
 use crate::account::Account;
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -178,6 +179,8 @@ pub struct Instance {
     pub name: String,
     /// Region word, such as `cn-hangzhou`.
     pub region: String,
+    /// For policies to go by.
+    pub tags: Tags,
     /// What the operator said of the topology.
     pub topology: TopologyChoice,
     /// Sentinel's name of the primary, for that topology.
@@ -246,6 +249,9 @@ pub struct InstanceView {
     pub name: String,
     /// Region word.
     pub region: String,
+    /// For policies to go by.
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
     /// Whether changes are taken.
     pub state: InstanceState,
     /// What the operator said of the topology.
@@ -276,12 +282,23 @@ pub struct InstanceView {
 }
 
 impl Instance {
+    /// What policies may go by.
+    pub fn facts(&self) -> InstanceFacts {
+        InstanceFacts {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            region: self.region.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+
     /// The caller's view.
     pub fn view(&self) -> InstanceView {
         InstanceView {
             id: self.id.clone(),
             name: self.name.clone(),
             region: self.region.clone(),
+            tags: self.tags.clone(),
             state: self.state,
             topology_choice: self.topology,
             topology: self.observed_topology,

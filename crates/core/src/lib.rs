@@ -6,9 +6,11 @@
 //! [`outcome`], [`refusal`], [`acl`], [`ports`].
 
 pub mod access;
+pub mod access_policy;
 pub mod account;
 pub mod acl;
 pub mod acl_equal;
+pub mod action;
 pub mod adopt;
 pub mod audit;
 mod checks;

@@ -1,9 +1,10 @@
 //! What the outside must provide. Adapters implement these; the domain and the service know
 //! nothing of how.
 
-use crate::access::AccessKey;
+use crate::access::{AccessKey, Tags};
+use crate::access_policy::AccessPolicy;
 use crate::adopt::{Adoption, FoundUsers, UsersAsk};
-use crate::audit::AuditEntry;
+use crate::audit::{AuditEnds, AuditEntry, AuditQuery, AuditRow};
 use crate::clock::Timestamp;
 use crate::decide::Decision;
 use crate::engine::Engine;
@@ -12,7 +13,7 @@ use crate::instance::{Held, Instance, InstanceState, RolePolicy, Topology};
 use crate::node::NodeRecord;
 use crate::outcome::Changed;
 use crate::policy::InstancePolicy;
-use crate::query::{InstanceQuery, Page, Rows, TaskQuery};
+use crate::query::{InstanceQuery, Rows, TaskQuery};
 use crate::refusal::Refusal;
 use crate::sight::{InstancePlan, InstanceSight};
 use crate::task::Task;
@@ -192,8 +193,20 @@ pub enum Op {
     PutRootKey(AccessKey),
     /// Revokes a key.
     RevokeKey(KeyId, Timestamp),
+    /// Sets what may change of a key that is known: its secrets, when it ends, tags, description.
+    SetKey(AccessKey),
+    /// When keys were last used; earlier times and unknown keys are passed over.
+    KeysUsed(Vec<(KeyId, Timestamp)>),
+    /// Sets an instance's tags.
+    SetTags(InstanceId, Tags),
+    /// Adds a policy, or replaces the one of its name.
+    PutAccessPolicy(AccessPolicy),
+    /// Removes a policy; [`StoreError::NotFound`] if there is none of that name.
+    RemoveAccessPolicy(String),
+    /// Adds an audit row by itself, for what happened elsewhere.
+    Audit(AuditEntry),
     /// Forgets remembered tokens, nonces and finished tasks that are past their time, and audit
-    /// rows beyond the bound.
+    /// rows beyond the bound; the chain then begins after the last of these.
     Purge(Timestamp),
 }
 
@@ -253,7 +266,7 @@ pub trait Ears: Send + Sync {
 }
 
 /// Durable state. Every write is durable when its call returns, but for operations that only
-/// record what was seen of the nodes ([`Op::Confirm`], [`Op::Observe`], [`Op::Purge`]) in a call
+/// record what was seen ([`Op::Confirm`], [`Op::Observe`], [`Op::KeysUsed`], [`Op::Purge`]) in a call
 /// without an audit row: a power failure may undo those, and looking finds them again.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -299,8 +312,21 @@ pub trait Store: Send + Sync {
     /// All keys, by age.
     async fn keys(&self) -> Result<Vec<AccessKey>, StoreError>;
 
-    /// Audit rows, newest first.
-    async fn audit(&self, page: Page) -> Result<Rows<AuditEntry>, StoreError>;
+    /// All policies of the operator's own, by name.
+    async fn access_policies(&self) -> Result<Vec<AccessPolicy>, StoreError>;
+
+    /// Audit rows. With [`AuditQuery::after`] the total is that of the page: whoever follows the
+    /// chain asks again and again.
+    async fn audit(&self, query: &AuditQuery) -> Result<Rows<AuditRow>, StoreError>;
+
+    /// Both ends of the audit trail's chain. They are sealed beside it:
+    /// [`StoreError::Unreadable`] if they were written by anyone without the master key.
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError>;
+
+    /// Seals again under the current master key what is sealed under a former one, at most
+    /// `limit` secrets; 0 if none is left then, else another number. With a limit of 0 it only
+    /// counts, and tells how many.
+    async fn reseal(&self, limit: u64) -> Result<u64, StoreError>;
 
     /// A named value of the installation, such as its project id; written once.
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError>;
@@ -398,6 +424,20 @@ pub trait Fleet: Send + Sync {
     /// Looks at the nodes of an instance that may not be registered yet: reachability, rights of
     /// the login, persistence, dangers.
     async fn check(&self, instance: &Instance) -> CheckReport;
+}
+
+/// The installation's master key, as far as the service may speak of it.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// The identities of the master keys, the current one first; never the keys.
+    fn key_ids(&self) -> Vec<String>;
+
+    /// Makes another master key, keeps it durably, and seals with it from now on. The ones
+    /// before stay for what is sealed under them. Returns its identity.
+    ///
+    /// # Errors
+    /// Why it cannot be, in plain words.
+    async fn rotate(&self) -> Result<String, String>;
 }
 
 /// What a check of an instance's nodes found.

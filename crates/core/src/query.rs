@@ -163,14 +163,12 @@ impl Query {
     /// What permission it needs.
     pub fn action(&self) -> Action {
         match self {
-            Query::Accounts(_) | Query::Tasks(_) | Query::Task(_) => Action::ReadAccounts,
-            Query::Instances(_)
-            | Query::Instance(_)
-            | Query::AclWords(..)
-            | Query::Regions
-            | Query::Caller
-            | Query::IssueToken
-            | Query::Nothing => Action::ReadInstances,
+            Query::Accounts(_) => Action::ReadAccounts,
+            Query::Tasks(_) | Query::Task(_) => Action::ReadTasks,
+            Query::Instances(_) | Query::Instance(_) | Query::AclWords(..) => Action::ReadInstances,
+            Query::Regions | Query::Caller | Query::IssueToken | Query::Nothing => {
+                Action::ReadService
+            }
         }
     }
 

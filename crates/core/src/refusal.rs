@@ -115,7 +115,7 @@ pub enum Refusal {
     #[error("the project is not the caller's")]
     ProjectForeign,
     /// The caller may not do this.
-    #[error("the key's role or scope does not permit this")]
+    #[error("the key is not permitted to do this ({action})")]
     NotPermitted {
         /// In claviger's own words.
         action: Action,
@@ -232,6 +232,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Someone was not believed to be who they say, or may not do what they ask: it belongs in
+    /// the audit trail.
+    pub fn concerns_access(&self) -> bool {
+        matches!(
+            self,
+            Refusal::KeyUnknown
+                | Refusal::KeyRevoked
+                | Refusal::KeyLocked
+                | Refusal::SignatureMismatch { .. }
+                | Refusal::NonceUsed
+                | Refusal::TokenInvalid
+                | Refusal::TokenExpired
+                | Refusal::ProjectForeign
+                | Refusal::NotPermitted { .. }
+        )
+    }
+
     /// A short fixed word for logs, metrics and the audit trail.
     pub fn word(&self) -> &'static str {
         match self {

@@ -1,7 +1,9 @@
 //! Properties of `decide`: no sequence of commands breaks an invariant of the instance.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use claviger_core::access::{Action, Authorized, Principal, Role, Scope, authorize};
+use claviger_core::access::{
+    AccessKey, Action, Authorized, Circumstances, Judge, Principal, Resource, Role, Tags, authorize,
+};
 use claviger_core::account::{Account, AccountKind, AccountStatus, Life};
 use claviger_core::clock::Timestamp;
 use claviger_core::command::{
@@ -56,6 +58,7 @@ fn held() -> Held {
         id: InstanceId::from("r-1"),
         name: "one".into(),
         region: "cn-hangzhou".into(),
+        tags: Tags::new(),
         topology: TopologyChoice::Auto,
         master_name: None,
         seeds: Vec::new(),
@@ -109,12 +112,24 @@ fn held() -> Held {
 }
 
 fn permit(command: Command) -> Authorized<Command> {
-    let admin = Principal {
-        key: "root".into(),
-        role: Role::Admin,
-        scope: Scope::All,
-    };
-    authorize(&admin, Action::ChangeAccounts, Some(&"r-1".into()), command).unwrap()
+    let key = AccessKey::new(
+        "root".into(),
+        Secret::new("s"),
+        Role::Admin,
+        Timestamp::default(),
+    );
+    let admin = Principal::of(&key, Circumstances::default());
+    let actions = command.actions();
+    authorize(&Everything, &admin, &actions, &Resource::Service, command).unwrap()
+}
+
+/// Permits everything: what is permitted is no concern of a decision.
+struct Everything;
+
+impl Judge for Everything {
+    fn permits(&self, _: &Principal, _: Action, _: &Resource<'_>) -> bool {
+        true
+    }
 }
 
 fn create(name: &str) -> CreateAccount {

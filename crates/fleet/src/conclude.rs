@@ -49,12 +49,24 @@ impl Crew {
         names
     }
 
+    /// What was done on nodes goes into the audit trail.
+    fn note_deeds(&mut self) {
+        for member in &mut self.members {
+            let deeds = std::mem::take(&mut member.deeds);
+            if !deeds.is_empty() {
+                let (node, now) = (&member.address, self.context.clock.now());
+                self.context.deeds.note(&self.id, node, deeds, now);
+            }
+        }
+    }
+
     /// Tells the store; true when every account is confirmed on every node.
     pub(crate) async fn conclude(&mut self, held: &Held, desired: &Desired, sweep: bool) -> bool {
         sessions::end_due(&mut self.members, desired).await;
         if let Some(due) = sessions::next_due(&self.members) {
             self.retry_by(due);
         }
+        self.note_deeds();
         let complete = self.trouble().is_none()
             && !self.members.is_empty()
             && self

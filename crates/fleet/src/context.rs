@@ -2,6 +2,7 @@
 
 use crate::board::Board;
 use crate::config::FleetConfig;
+use crate::deeds::Deeds;
 use crate::desired::RuleBook;
 use crate::duty::Duty;
 use crate::keeper::jittered;
@@ -24,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) board: Board,
     pub(crate) duty: Duty,
     pub(crate) stats: Counters,
+    /// What was done on nodes and is not in the audit trail yet.
+    pub(crate) deeds: Deeds,
     pub(crate) rules: RuleBook,
     /// Keys the short forms, so that they say nothing of what they stand for.
     pub(crate) salt: RandomState,

@@ -10,6 +10,7 @@
 //! and those that follow a primary forget the password that they had for it.
 
 use crate::context::Context;
+use crate::deeds::What;
 use crate::desired::{DEFAULT_USER, DefaultWanted, Desired};
 use crate::drive;
 use crate::errors::NodeError;
@@ -25,7 +26,7 @@ use crate::sentinel_login::Watchers;
 use crate::sessions::{self, Whose};
 use crate::stats::count;
 use claviger_core::clock::Timestamp;
-use claviger_core::ids::Revision;
+use claviger_core::ids::{AccountName, Revision};
 use claviger_core::node::NodeRole;
 use claviger_core::policy::SessionPolicy;
 use claviger_core::secret::Secret;
@@ -270,7 +271,15 @@ async fn run_stage(member: &mut Member, turn: &Turn<'_>, context: &Context, last
         (false, true) => legacy::finish(member, &link, turn).await,
     };
     match result {
-        Ok(()) => {}
+        // Before the last stage the former password is still good.
+        Ok(()) if !last => {}
+        Ok(()) => {
+            let what = match turn.wanted.confirmed {
+                true => What::Repaired,
+                false => What::Set,
+            };
+            member.did(&AccountName::from(DEFAULT_USER), what, true);
+        }
         Err(error @ (NodeError::Said { .. } | NodeError::Denied { .. })) => {
             let reason = format!("{}: {error}", member.address);
             let issue = turn.issue(Standing::Failed, reason);

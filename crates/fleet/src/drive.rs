@@ -1,6 +1,7 @@
 //! Bringing one node to what is desired: look, decide, act, read back.
 
 use crate::context::Context;
+use crate::deeds::What;
 use crate::desired::{Desired, Rule, Wanted};
 use crate::errors::NodeError;
 use crate::legacy;
@@ -435,6 +436,12 @@ fn read_back(
         Look::Absent => target.gone,
         Look::Skipped => false,
     };
+    let what = match (target.gone, job.was_confirmed) {
+        (true, _) => What::Removed,
+        (false, true) => What::Repaired,
+        (false, false) => What::Set,
+    };
+    member.did(&job.want.account, what, right);
     if right {
         confirm(member, job, 0, policy);
         return;

@@ -6,6 +6,7 @@ use crate::check;
 use crate::config::FleetConfig;
 use crate::context::Context;
 use crate::crew::{Crew, Handle};
+use crate::deeds::Deeds;
 use crate::desired::RuleBook;
 use crate::duty::Duty;
 use crate::keeper::jittered;
@@ -33,6 +34,8 @@ use tokio_util::task::TaskTracker;
 const LIST_AGAIN: Duration = Duration::from_secs(1);
 /// How long giving up the leases may take at the end; others take them over anyway.
 const RELEASE_MAX: Duration = Duration::from_secs(2);
+/// How often what was done on nodes is written into the audit trail.
+const DEEDS_INTERVAL: Duration = Duration::from_secs(2);
 /// The most instances that one listing goes through.
 const INSTANCES_MAX: u64 = 1_000_000;
 
@@ -56,6 +59,7 @@ impl Fleet {
             clock,
             board: Board::default(),
             stats: Counters::default(),
+            deeds: Deeds::default(),
             rules: RuleBook::default(),
             salt: RandomState::new(),
             user_lane: Semaphore::new(config.reconciles_max),
@@ -91,6 +95,8 @@ impl Fleet {
                 }
             });
         }
+        let teller = Arc::clone(&inner);
+        inner.tasks.spawn(async move { teller.tell_deeds().await });
         Arc::new(Self(inner))
     }
 
@@ -146,6 +152,27 @@ impl Inner {
                 Err(error) => tracing::warn!(%error, "the leases could not be renewed"),
             }
             context.duty.wait().await;
+        }
+    }
+
+    /// Writes what was done on nodes into the audit trail, every few seconds and at the end.
+    async fn tell_deeds(&self) {
+        let stop = &self.context.stop;
+        loop {
+            let stopping = stop
+                .run_until_cancelled(sleep(DEEDS_INTERVAL))
+                .await
+                .is_none();
+            let rows = self.context.deeds.take(self.context.clock.now());
+            if !rows.is_empty() {
+                let ops = rows.into_iter().map(ports::Op::Audit).collect();
+                if let Err(error) = self.context.store.apply(ops, None).await {
+                    tracing::error!("changes on nodes are missing in the audit trail: {error}");
+                }
+            }
+            if stopping {
+                return;
+            }
         }
     }
 

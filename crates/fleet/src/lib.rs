@@ -18,6 +18,7 @@ mod conclude;
 mod config;
 mod context;
 mod crew;
+mod deeds;
 mod default_user;
 mod desired;
 mod discover;

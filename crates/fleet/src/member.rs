@@ -1,5 +1,6 @@
 //! A node of an instance as its driver holds it.
 
+use crate::deeds::{Deed, OF_PASS_MAX, What};
 use crate::errors::NodeError;
 use crate::keeper::Keeper;
 use crate::link::Link;
@@ -124,6 +125,8 @@ pub(crate) struct Member {
     pub(crate) met: bool,
     /// As stored, before it was seen in this life of the service.
     pub(crate) stored: Option<NodeRecord>,
+    /// What this pass has done there.
+    pub(crate) deeds: Vec<Deed>,
 }
 
 impl Member {
@@ -154,6 +157,7 @@ impl Member {
             users: None,
             calls: None,
             cursor: 0,
+            deeds: Vec::new(),
             default_staged: None,
             default_suspect: false,
             default_line: 0,
@@ -296,6 +300,18 @@ impl Member {
         self.stored
             .as_ref()
             .map_or(Revision::ZERO, |record| record.confirmed)
+    }
+
+    /// Remembers what was done with a user, for the audit trail.
+    pub(crate) fn did(&mut self, account: &AccountName, what: What, held: bool) {
+        if self.deeds.len() < OF_PASS_MAX {
+            let account = account.clone();
+            self.deeds.push(Deed {
+                account,
+                what,
+                held,
+            });
+        }
     }
 
     /// Replaces what was said of this user.

@@ -9,6 +9,7 @@ pub mod listen;
 mod log;
 pub mod metrics;
 mod native;
+mod peers;
 mod read;
 mod reply;
 mod stall;

@@ -1,5 +1,6 @@
 //! The accept loop: a bound on connections, deadlines on each, and an orderly end.
 
+use crate::peers::Peers;
 use crate::stall::{Patience, Phase, Watched};
 use crate::tls::Tls;
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub type Body = Full<Bytes>;
 pub struct Limits {
     /// Connections at once; more wait in the kernel's queue until one ends.
     pub connections_max: usize,
+    /// Connections at once from one address other than loopback; more are closed at once.
+    pub connections_per_source_max: usize,
     /// From the first byte of a request to the end of its header.
     pub header_timeout: Duration,
     /// Request line and headers together, bytes; checked at each read, so one read more may
@@ -60,6 +63,7 @@ impl Limits {
     /// What a service in production starts with.
     pub const PRODUCTION: Limits = Limits {
         connections_max: 4096,
+        connections_per_source_max: 1024,
         header_timeout: Duration::from_secs(10),
         header_bytes_max: 64 * 1024,
         body_timeout: Duration::from_secs(20),
@@ -131,7 +135,12 @@ pub async fn serve<H: Handle>(
         open: AtomicUsize::new(0),
         drain: stop.clone(),
     });
+    let peers = Arc::new(Peers::default());
     let accepting = accept_all(&listener, &room, |stream, peer, permit| {
+        let Some(place) = Peers::enter(&peers, peer.ip(), limits.connections_per_source_max) else {
+            tracing::debug!(%peer, "too many connections from one address");
+            return;
+        };
         let (shared, tls, cut) = (Arc::clone(&shared), tls.clone(), cut.clone());
         tracker.spawn(async move {
             let open = Open::new(&shared);
@@ -139,7 +148,7 @@ pub async fn serve<H: Handle>(
             let _ = cut
                 .run_until_cancelled(connection(&shared, tls, stream, peer))
                 .await;
-            drop((open, permit));
+            drop((open, permit, place));
         });
     });
     let _ = stop.run_until_cancelled(accepting).await;

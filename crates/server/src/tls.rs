@@ -1,6 +1,7 @@
 //! The listener's certificate: loaded from PEM files, and loaded again when they change.
 
-use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
@@ -45,26 +46,33 @@ pub enum TlsError {
 
 /// The certificate in use. Connections that are open keep the one they began with.
 pub struct Tls {
-    cert: PathBuf,
-    key: PathBuf,
+    paths: Paths,
     current: RwLock<Arc<ServerConfig>>,
-    /// Digest of both files as last loaded, to notice a change.
+    /// Digest of the files as last loaded, to notice a change.
     loaded: Mutex<[u8; 32]>,
 }
 
 impl Tls {
-    /// Loads a certificate chain and its private key from PEM files.
+    /// Loads a certificate chain and its private key from PEM files; with `client_ca`, clients
+    /// must show a certificate of one of the authorities in it.
     ///
     /// # Errors
     /// [`TlsError`], with the path concerned.
-    pub fn load(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
-        let (cert, key) = (cert.into(), key.into());
-        let files = Files::read(&cert, &key)?;
+    pub fn load(
+        cert: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+        client_ca: Option<&Path>,
+    ) -> Result<Self, TlsError> {
+        let paths = Paths {
+            cert: cert.into(),
+            key: key.into(),
+            client_ca: client_ca.map(Path::to_owned),
+        };
+        let files = Files::read(&paths)?;
         Ok(Self {
-            current: RwLock::new(files.config(&cert, &key)?),
+            current: RwLock::new(files.config(&paths)?),
             loaded: Mutex::new(files.digest()),
-            cert,
-            key,
+            paths,
         })
     }
 
@@ -74,13 +82,13 @@ impl Tls {
     /// # Errors
     /// [`TlsError`], with the path concerned.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let files = Files::read(&self.cert, &self.key)?;
+        let files = Files::read(&self.paths)?;
         let digest = files.digest();
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if *loaded == digest {
             return Ok(false);
         }
-        let config = files.config(&self.cert, &self.key)?;
+        let config = files.config(&self.paths)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
         *loaded = digest;
         Ok(true)
@@ -103,7 +111,7 @@ impl Tls {
             let fault = match outcome {
                 Ok(false) => None,
                 Ok(true) => {
-                    tracing::info!(path = %self.cert.display(), "certificate loaded again");
+                    tracing::info!(path = %self.paths.cert.display(), "certificate loaded again");
                     None
                 }
                 Err(error) => Some(error.to_string()),
@@ -123,17 +131,26 @@ impl Tls {
     }
 }
 
-/// Both files, as read together.
+/// Where the files are.
+struct Paths {
+    cert: PathBuf,
+    key: PathBuf,
+    client_ca: Option<PathBuf>,
+}
+
+/// The files, as read together.
 struct Files {
     cert: Vec<u8>,
     key: Zeroizing<Vec<u8>>,
+    client_ca: Option<Vec<u8>>,
 }
 
 impl Files {
-    fn read(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+    fn read(paths: &Paths) -> Result<Self, TlsError> {
         Ok(Self {
-            cert: read(cert)?,
-            key: read(key)?.into(),
+            cert: read(&paths.cert)?,
+            key: read(&paths.key)?.into(),
+            client_ca: paths.client_ca.as_deref().map(read).transpose()?,
         })
     }
 
@@ -141,30 +158,52 @@ impl Files {
         let mut digest = Sha256::new();
         digest.update(Sha256::digest(&self.cert));
         digest.update(Sha256::digest(&self.key));
+        digest.update(Sha256::digest(
+            self.client_ca.as_deref().unwrap_or_default(),
+        ));
         digest.finalize().into()
     }
 
-    fn config(&self, cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(&self.cert)
-            .collect::<Result<Vec<_>, _>>()
-            .ok()
-            .filter(|chain| !chain.is_empty())
-            .ok_or(TlsError::Content {
-                path: cert.to_owned(),
-                what: "certificate",
-            })?;
+    fn config(&self, paths: &Paths) -> Result<Arc<ServerConfig>, TlsError> {
+        let chain = certificates(&self.cert, &paths.cert)?;
         let private = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| TlsError::Content {
-            path: key.to_owned(),
+            path: paths.key.clone(),
             what: "private key",
         })?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, private)?;
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match (&self.client_ca, &paths.client_ca) {
+            (Some(pem), Some(path)) => {
+                let mut roots = RootCertStore::empty();
+                for authority in certificates(pem, path)? {
+                    roots.add(authority)?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+                builder.with_client_cert_verifier(verifier.map_err(|_| TlsError::Content {
+                    path: path.clone(),
+                    what: "usable authority",
+                })?)
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        let mut config = builder.with_single_cert(chain, private)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
+}
+
+/// All certificates of a PEM text: at least one.
+fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .ok()
+        .filter(|all| !all.is_empty())
+        .ok_or(TlsError::Content {
+            path: path.to_owned(),
+            what: "certificate",
+        })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

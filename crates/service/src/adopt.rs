@@ -3,7 +3,7 @@
 use crate::Service;
 use crate::native::{NativeContext, NativeError, store_error};
 use crate::native_rules::RULES;
-use claviger_core::access::{Action, authorize};
+use claviger_core::access::Action;
 use claviger_core::adopt::{self, Adoption, AdoptionPlan, FoundUsers, UsersAsk};
 use claviger_core::ids::{AccountId, AccountName, InstanceId, NodeAddress};
 use claviger_core::instance::{Held, InstanceState};
@@ -45,8 +45,10 @@ impl Service {
         ask: AdoptUsers,
     ) -> Result<AdoptionPlan, NativeError> {
         // Who may make accounts may take them over; roles come with it, so instances as well.
-        authorize(&cx.principal, Action::ChangeAccounts, Some(id), ())?;
-        authorize(&cx.principal, Action::ChangeInstances, Some(id), ())?;
+        for action in [Action::AdoptAccount, Action::SetInstance] {
+            self.permit(&cx.principal, action, Some(id), &cx.request_id, ())
+                .await?;
+        }
         let dry_run = ask.dry_run;
         let ask = asked(ask).map_err(NativeError::Invalid)?;
         let held = self.store.viewed(id).await;
@@ -110,7 +112,14 @@ impl Service {
         cx: &NativeContext,
         id: &InstanceId,
     ) -> Result<InstancePlan, NativeError> {
-        authorize(&cx.principal, Action::ReadAccounts, Some(id), ())?;
+        self.permit(
+            &cx.principal,
+            Action::ReadAccounts,
+            Some(id),
+            &cx.request_id,
+            (),
+        )
+        .await?;
         Ok(self.fleet.plan(id).await?)
     }
 }

@@ -1,11 +1,12 @@
 //! One cloud call, from raw request to raw answer.
 
 use crate::execute::Call;
-use crate::keyring::{self, Lookup};
+use crate::holder::Holder;
+use crate::ledger::Attempt;
 use crate::lockout::signature_scope;
 use crate::replay::{self, Verdict};
 use crate::{Origin, Service, tokens};
-use claviger_core::access::{Principal, authorize};
+use claviger_core::access::{Action, Circumstances, Principal};
 use claviger_core::clock::Timestamp;
 use claviger_core::command::Ask;
 use claviger_core::ids::{KeyId, RequestId};
@@ -45,6 +46,8 @@ struct Caller {
 struct Trace {
     action: Option<&'static str>,
     key: Option<KeyId>,
+    /// What is told of it in the audit trail if it is refused.
+    attempt: Attempt,
 }
 
 impl Service {
@@ -58,6 +61,17 @@ impl Service {
         let request_id = self.request_id();
         let mut trace = Trace::default();
         let result = self.run(dialect, raw, origin, request_id, &mut trace).await;
+        if let Err(refusal) = &result {
+            let attempt = std::mem::take(&mut trace.attempt);
+            let call = Call {
+                request_id: request_id.to_string(),
+                dialect: dialect.name(),
+                action: trace.action.unwrap_or("unknown").to_owned(),
+                source: origin.peer.to_string(),
+                nonce: None,
+            };
+            self.note_refusal(&call, attempt, refusal);
+        }
         seal(dialect, raw, request_id, result.as_ref(), trace)
     }
 
@@ -88,15 +102,17 @@ impl Service {
         let envelope = dialect.open(raw)?;
         trace.action = Some(envelope.action);
         let request_id = request_id.to_string();
+        trace.attempt.claimed = Some(envelope.key.clone());
         let (caller, nonce) = self
-            .authenticate(dialect, raw, &envelope, &request_id)
+            .authenticate(dialect, raw, &envelope, origin, &request_id)
             .await?;
         let principal = caller.principal;
         trace.key = Some(principal.key.clone());
+        trace.attempt.principal = Some(principal.clone());
         self.admit(&principal.key)?;
         let ask = dialect.decode(&envelope)?;
         self.admit_action(dialect.rules(), envelope.action, &principal.key)?;
-        let (action, instance) = (ask.action(), ask.instance().cloned());
+        trace.attempt.asks(&ask);
         let call = Call {
             request_id,
             dialect: dialect.name(),
@@ -104,25 +120,41 @@ impl Service {
             source: origin.peer.to_string(),
             nonce,
         };
+        let secret = caller.secret;
+        self.perform(ask, Caller { principal, secret }, dialect, &call)
+            .await
+    }
+
+    async fn perform(
+        &self,
+        ask: Ask,
+        caller: Caller,
+        dialect: &'static dyn Dialect,
+        call: &Call,
+    ) -> Result<Answer, Refusal> {
+        let principal = caller.principal;
         match ask {
             // A token is made from the caller's own secret: the same one twice is no harm.
-            Ask::Query(Query::IssueToken) => Ok(self.issue_token(&principal.key, &caller.secret)),
+            Ask::Query(Query::IssueToken) => self.issue_token(&principal, &caller.secret),
             Ask::Query(query) => {
                 let at = self.now();
                 self.share_nonce(call.nonce, at, &call.request_id).await?;
-                let query = authorize(&principal, action, instance.as_ref(), query)?;
-                self.answer(query, &call.request_id).await
+                self.ask(&principal, query, &call.request_id).await
             }
             Ask::Command { command, token } => {
-                let command = authorize(&principal, action, instance.as_ref(), command)?;
-                let changed = self.execute(command, token, dialect.rules(), &call).await?;
+                let request_id = &call.request_id;
+                let command = self.permit_command(&principal, command, request_id).await?;
+                let changed = self.execute(command, token, dialect.rules(), call).await?;
                 Ok(Answer::Changed(changed))
             }
             Ask::Policy { instance, change } => {
                 let at = self.now();
                 self.share_nonce(call.nonce, at, &call.request_id).await?;
-                let change = authorize(&principal, action, Some(&instance), change)?;
-                let view = self.change_policy(&instance, change, &call).await?;
+                let (action, id) = (Action::SetInstancePolicy, Some(&instance));
+                let change = self
+                    .permit(&principal, action, id, &call.request_id, change)
+                    .await?;
+                let view = self.change_policy(&instance, change, call).await?;
                 Ok(Answer::PolicyChanged(Box::new(view)))
             }
             Ask::ForgetTask { task, instance } => {
@@ -132,8 +164,11 @@ impl Service {
                 if instance.is_some_and(|id| id != found.task.instance) {
                     return Err(Refusal::TaskNotFound);
                 }
-                let task = authorize(&principal, action, Some(&found.task.instance), task)?;
-                self.forget_task(task, &call).await?;
+                let (action, id) = (Action::ForgetTask, Some(&found.task.instance));
+                let task = self
+                    .permit(&principal, action, id, &call.request_id, task)
+                    .await?;
+                self.forget_task(task, call).await?;
                 Ok(Answer::TaskForgotten)
             }
         }
@@ -146,26 +181,11 @@ impl Service {
         dialect: &'static dyn Dialect,
         raw: &RawRequest,
         envelope: &Envelope,
+        origin: &Origin,
         request_id: &str,
     ) -> Result<(Caller, Option<NonceMark>), Refusal> {
-        let claimed = match &envelope.proof {
-            Proof::Bearer(token) => Some(tokens::read(token)?),
-            Proof::Signature | Proof::Secret(_) => None,
-        };
-        let id = claimed.as_ref().map_or(&envelope.key, |c| c.key());
-        let key = match self.keys.look_up(id) {
-            Lookup::Live(key) => key,
-            // A token is no better than one that never was, once its key is gone.
-            Lookup::Revoked | Lookup::Unknown if claimed.is_some() => {
-                return Err(Refusal::TokenInvalid);
-            }
-            Lookup::Revoked => return Err(Refusal::KeyRevoked),
-            Lookup::Unknown => return Err(Refusal::KeyUnknown),
-        };
-        if envelope.token.is_some() {
-            // No temporary credentials are issued yet, so no token can be right.
-            return Err(Refusal::TokenInvalid);
-        }
+        let from = self.admit_source(origin, dialect.name())?;
+        let holder = self.believe(self.claimed_holder(envelope, from), origin)?;
         let now = self.now();
         if let Some(signed_at) = envelope.signed_at {
             let age_ms = now.as_millis().saturating_sub(signed_at.as_millis());
@@ -175,20 +195,24 @@ impl Service {
                 return Err(Refusal::TimestampExpired);
             }
         }
+        let key = holder.key().clone();
         let lockout = dialect.rules().signature_lockout;
-        let lockout = lockout.map(|rule| (signature_scope(dialect.name(), &key.id), rule));
+        let lockout = lockout.map(|rule| (signature_scope(dialect.name(), &key), rule));
         if let Some((scope, rule)) = &lockout
             && self.locked_ms(scope, *rule, request_id).await?.is_some()
         {
             return Err(Refusal::KeyLocked);
         }
-        let proven = match (&envelope.proof, &claimed) {
-            (_, Some(token)) => token.check(&key.secret, now),
-            (Proof::Secret(secret), _) if secret.same_as(&key.secret) => Ok(()),
-            (Proof::Secret(_), _) => Err(Refusal::SignatureMismatch {
-                string_to_sign: String::new(),
+        let proven = match &envelope.proof {
+            // A bearer token was checked when its holder was found.
+            Proof::Bearer(_) => Ok(()),
+            Proof::Secret(secret) => holder.prove(|ours| match ours.same_as(secret) {
+                true => Ok(()),
+                false => Err(Refusal::SignatureMismatch {
+                    string_to_sign: String::new(),
+                }),
             }),
-            (Proof::Signature | Proof::Bearer(_), _) => dialect.verify(raw, envelope, &key.secret),
+            Proof::Signature => holder.prove(|ours| dialect.verify(raw, envelope, ours)),
         };
         match (&proven, &lockout) {
             (Err(Refusal::SignatureMismatch { .. }), Some((scope, rule))) => {
@@ -197,7 +221,7 @@ impl Service {
             (Ok(()), Some((scope, _))) => self.clear_strikes(scope).await,
             _ => {}
         }
-        proven?;
+        self.believe(proven, origin)?;
         if envelope
             .project
             .as_ref()
@@ -207,21 +231,38 @@ impl Service {
         }
         let nonce = match &envelope.nonce {
             None => None,
-            Some((nonce, seconds)) => Some(self.use_nonce(&key.id, nonce, *seconds, now)?),
+            Some((nonce, seconds)) => Some(self.use_nonce(&key, nonce, *seconds, now)?),
         };
-        let principal = keyring::principal(&key);
-        let secret = key.secret.clone();
+        let (principal, secret) = holder.into_caller(now);
         Ok((Caller { principal, secret }, nonce))
     }
 
-    fn issue_token(&self, key: &KeyId, secret: &Secret) -> Answer {
+    /// Who the request says it is from. Nothing of it is believed yet, but for a bearer token,
+    /// which is a proof by itself.
+    fn claimed_holder(&self, envelope: &Envelope, from: Circumstances) -> Result<Holder, Refusal> {
+        let Proof::Bearer(token) = &envelope.proof else {
+            return self.holder(&envelope.key, envelope.token.as_ref(), from);
+        };
+        let claimed = tokens::read(token)?;
+        // A token is no better than one that never was, once its key is gone.
+        let holder = self.holder(claimed.key(), None, from);
+        let holder = holder.map_err(|_| Refusal::TokenInvalid)?;
+        holder.prove(|secret| claimed.check(secret, self.now()))?;
+        Ok(holder)
+    }
+
+    fn issue_token(&self, principal: &Principal, secret: &Secret) -> Result<Answer, Refusal> {
+        if principal.session.is_some() {
+            // It would last longer than they do, and say nothing of what narrows them.
+            return Err(Refusal::NotSupported("a token for temporary credentials"));
+        }
         let now = self.now();
-        let (token, expires_at) = tokens::issue(key, secret, now);
-        Answer::Token(IssuedToken {
-            caller: self.caller(key),
+        let (token, expires_at) = tokens::issue(&principal.key, secret, now);
+        Ok(Answer::Token(IssuedToken {
+            caller: self.caller(&principal.key),
             token,
             expires_at,
-        })
+        }))
     }
 
     fn use_nonce(

@@ -38,17 +38,19 @@ impl Call {
         instance: &str,
         account: &str,
     ) -> AuditEntry {
+        let session = principal.session.as_ref().map(|s| s.key.to_string());
         AuditEntry {
             at,
             request_id: self.request_id.clone(),
             key: principal.key.to_string(),
+            session: session.unwrap_or_default(),
             source: self.source.clone(),
             dialect: self.dialect.to_owned(),
             action: self.action.clone(),
             instance: instance.to_owned(),
             account: account.to_owned(),
             outcome: "ok".to_owned(),
-            detail: String::new(),
+            ..AuditEntry::default()
         }
     }
 }

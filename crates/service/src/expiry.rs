@@ -3,14 +3,16 @@
 
 use crate::Service;
 use crate::execute::Call;
+use crate::judge::Ends;
 use crate::native_rules::RULES;
-use claviger_core::access::{Action, Principal, Role, Scope, authorize};
+use claviger_core::access::{AccessKey, Circumstances, Principal, Resource, Role, authorize};
 use claviger_core::clock::Timestamp;
 use claviger_core::command::{Command, ModifyAccount, Target};
 use claviger_core::ids::{AccountName, InstanceId};
 use claviger_core::instance::Held;
 use claviger_core::ports::StoreError;
 use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
 
 /// Under which key claviger's own changes stand in the audit trail.
 const OWN_KEY: &str = "claviger";
@@ -43,16 +45,14 @@ impl Service {
     }
 
     async fn expire(&self, instance: &InstanceId, name: &AccountName) -> Result<(), Refusal> {
-        let principal = Principal {
-            key: OWN_KEY.into(),
-            role: Role::Operator,
-            scope: Scope::All,
-        };
+        let key = AccessKey::new(OWN_KEY.into(), Secret::new(""), Role::None, self.now());
+        let principal = Principal::of(&key, Circumstances::default());
         let command = Command::Modify(ModifyAccount {
             enabled: Some(false),
             ..ModifyAccount::of(instance.clone(), Target::Name(name.to_string()))
         });
-        let command = authorize(&principal, Action::ChangeAccounts, Some(instance), command)?;
+        let actions = command.actions();
+        let command = authorize(&Ends, &principal, &actions, &Resource::Service, command)?;
         let call = Call {
             request_id: self.request_id().to_string(),
             dialect: "fleet",

@@ -1,6 +1,6 @@
 //! The settings of a fleet member: roles, policy, labels, whether it takes changes.
 
-use crate::instances::{disabled_ok, label_ok};
+use crate::instances::{disabled_ok, label_ok, tags_fit};
 use crate::native::NativeError;
 use claviger_core::account::Life;
 use claviger_core::acl::{CUSTOM_TOKENS_MAX, custom_tokens_ok};
@@ -52,29 +52,39 @@ pub struct SetInstance {
     /// Set aside: changes are refused, nodes left alone.
     #[serde(default)]
     pub paused: Option<bool>,
+    /// Tags to set; one without a value is taken away. Others stay.
+    #[serde(default)]
+    pub tags: BTreeMap<String, Option<String>>,
+}
+
+impl SetInstance {
+    /// It changes how the instance treats its accounts.
+    pub(crate) fn changes_policy(&self) -> bool {
+        self.drift.is_some()
+            || self.sessions.is_some()
+            || self.replica_reads.is_some()
+            || self.password_policy.is_some()
+    }
 }
 
 /// The longest that sessions may outlive a change, seconds: a day. What is to be ended later
 /// would hardly be remembered.
 const KILL_AFTER_S_MAX: u32 = 24 * 3600;
 
-/// The writes that make it so, and what they are in words; none if all is so already.
+/// The writes that make it so; none if all is so already.
 ///
 /// # Errors
 /// Values out of their bounds, or that something in use forbids.
-pub(crate) fn set_ops(held: &Held, set: SetInstance) -> Result<(Vec<Op>, String), NativeError> {
+pub(crate) fn set_ops(held: &Held, set: SetInstance) -> Result<Vec<Op>, NativeError> {
     let instance = &held.instance;
     let mut ops = Vec::new();
-    let mut detail = Vec::new();
     let roles = roles_after(held, &set).map_err(NativeError::Invalid)?;
     if roles != instance.roles {
-        detail.push(format!("roles {roles:?}"));
         ops.push(Op::SetRoles(instance.id.clone(), roles));
     }
     let change = policy_change(&set).map_err(NativeError::Invalid)?;
     let policy = decide_policy(held, &change)?;
     if policy != instance.policy {
-        detail.push(format!("policy {policy:?}"));
         ops.push(Op::SetPolicy(instance.id.clone(), policy));
     }
     if set.name.is_some() || set.region.is_some() {
@@ -82,12 +92,22 @@ pub(crate) fn set_ops(held: &Held, set: SetInstance) -> Result<(Vec<Op>, String)
             let fine = label.as_ref().map_or(Ok(()), |text| label_ok(what, text));
             fine.map_err(NativeError::Invalid)?;
         }
-        detail.push("labels".into());
         ops.push(Op::SetLabels {
             instance: instance.id.clone(),
             name: set.name,
             region: set.region,
         });
+    }
+    let mut tags = instance.tags.clone();
+    for (name, value) in set.tags {
+        match value {
+            Some(value) => tags.insert(name, value),
+            None => tags.remove(&name),
+        };
+    }
+    if tags != instance.tags {
+        tags_fit(&tags).map_err(NativeError::Invalid)?;
+        ops.push(Op::SetTags(instance.id.clone(), tags));
     }
     if let Some(paused) = set.paused {
         let state = match (paused, instance.engine.is_some()) {
@@ -96,11 +116,10 @@ pub(crate) fn set_ops(held: &Held, set: SetInstance) -> Result<(Vec<Op>, String)
             (false, false) => InstanceState::Registering,
         };
         if state != instance.state {
-            detail.push(format!("state {state:?}"));
             ops.push(Op::SetState(instance.id.clone(), state));
         }
     }
-    Ok((ops, detail.join(", ")))
+    Ok(ops)
 }
 
 fn policy_change(set: &SetInstance) -> Result<PolicyChange, String> {

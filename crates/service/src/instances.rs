@@ -1,10 +1,10 @@
 //! Fleet members: registered, checked, set, removed.
 
 use crate::Service;
-use crate::instance_set::{SetInstance, custom_roles_ok, set_ops};
+use crate::instance_set::custom_roles_ok;
 use crate::native::{NativeContext, NativeError, secret_option, store_error};
 use crate::node_urls::{map_ok, read_nodes, sentinel_login};
-use claviger_core::access::{Action, authorize};
+use claviger_core::access::{Action, Resource, Tags, authorize, tags_ok};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountId, InstanceId, Revision};
 use claviger_core::instance::{
@@ -59,6 +59,9 @@ pub struct NewInstance {
     /// How privileges become rules.
     #[serde(default)]
     pub roles: RolePolicy,
+    /// For policies to go by.
+    #[serde(default)]
+    pub tags: Tags,
     /// Register it even if the check finds problems.
     #[serde(default)]
     pub force: bool,
@@ -85,6 +88,9 @@ const REGION_DEFAULT: &str = "cn-hangzhou";
 /// Bounds: length of names, disabled commands.
 const LABEL_LEN_MAX: usize = 128;
 const DISABLED_MAX: usize = 500;
+/// What tags must be.
+pub(crate) const TAGS: &str = "tags are 50 at most, names of 1 to 128 bytes and values of up to 256, without control \
+     characters";
 
 impl Service {
     /// Instances that the caller can see, filtered by a part of name or identity.
@@ -100,8 +106,7 @@ impl Service {
             search,
             ..InstanceQuery::default()
         });
-        let query = authorize(&cx.principal, query.action(), None, query)?;
-        match self.answer(query, &cx.request_id).await? {
+        match self.native_query(cx, query).await? {
             Answer::Instances(rows) => Ok(rows),
             _ => Err(Refusal::Internal.into()),
         }
@@ -117,8 +122,7 @@ impl Service {
         id: &InstanceId,
     ) -> Result<InstanceView, NativeError> {
         let query = Query::Instance(id.clone());
-        let query = authorize(&cx.principal, query.action(), Some(id), query)?;
-        match self.answer(query, &cx.request_id).await? {
+        match self.native_query(cx, query).await? {
             Answer::Instance(view) => Ok(*view),
             _ => Err(Refusal::Internal.into()),
         }
@@ -136,12 +140,10 @@ impl Service {
     ) -> Result<AddedInstance, NativeError> {
         let force = new.force;
         let instance = build(new, self.now()).map_err(NativeError::Invalid)?;
-        authorize(
-            &cx.principal,
-            Action::ChangeInstances,
-            Some(&instance.id),
-            (),
-        )?;
+        // On the instance as it is to be: a policy may go by its region or tags.
+        let facts = instance.facts();
+        let (actions, on) = ([Action::AddInstance], Resource::Instance(&facts));
+        authorize(&self.judge, &cx.principal, &actions, &on, ())?;
         let taken = self.store.viewed(&instance.id).await;
         if taken
             .map_err(|failure| store_error(&failure, &cx.request_id))?
@@ -167,9 +169,13 @@ impl Service {
             .audit(&cx.principal, self.now(), id.as_str(), "");
         let written = self.store.apply(ops, Some(audit)).await;
         written.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        self.directory.put(facts);
         self.fleet.track(&id);
+        let held = self.store.viewed(&id).await;
+        let held = held.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        let held = held.ok_or(NativeError::Refused(Refusal::InstanceNotFound))?;
         Ok(AddedInstance {
-            instance: self.instance(cx, &id).await?,
+            instance: held.instance.view(),
             check,
         })
     }
@@ -183,7 +189,14 @@ impl Service {
         cx: &NativeContext,
         id: &InstanceId,
     ) -> Result<CheckReport, NativeError> {
-        authorize(&cx.principal, Action::ReadInstances, Some(id), ())?;
+        self.permit(
+            &cx.principal,
+            Action::CheckInstance,
+            Some(id),
+            &cx.request_id,
+            (),
+        )
+        .await?;
         let held = self.store.held(id).await;
         let held = held.map_err(|failure| store_error(&failure, &cx.request_id))?;
         let held = held.ok_or(NativeError::Refused(Refusal::InstanceNotFound))?;
@@ -192,32 +205,6 @@ impl Service {
         let ours = |name: &str| held.account(name).is_some() || name == id.as_str();
         report.unmanaged.retain(|name| !ours(name.as_str()));
         Ok(report)
-    }
-
-    /// Changes an instance's settings; role settings go to every account at once.
-    ///
-    /// # Errors
-    /// Permission, an unknown instance, values out of bounds, or the store.
-    pub async fn set_instance(
-        &self,
-        cx: &NativeContext,
-        id: &InstanceId,
-        set: SetInstance,
-    ) -> Result<InstanceView, NativeError> {
-        authorize(&cx.principal, Action::ChangeInstances, Some(id), ())?;
-        let held = self.store.viewed(id).await;
-        let held = held.map_err(|failure| store_error(&failure, &cx.request_id))?;
-        let held = held.ok_or(NativeError::Refused(Refusal::InstanceNotFound))?;
-        let (ops, detail) = set_ops(&held, set)?;
-        if !ops.is_empty() {
-            let call = cx.call("instance.set");
-            let mut audit = call.audit(&cx.principal, self.now(), id.as_str(), "");
-            audit.detail = detail;
-            let written = self.store.apply(ops, Some(audit)).await;
-            written.map_err(|failure| store_error(&failure, &cx.request_id))?;
-            self.fleet.wake(id);
-        }
-        self.instance(cx, id).await
     }
 
     /// Forgets an instance; its nodes keep the users that they have.
@@ -229,7 +216,14 @@ impl Service {
         cx: &NativeContext,
         id: &InstanceId,
     ) -> Result<(), NativeError> {
-        authorize(&cx.principal, Action::ChangeInstances, Some(id), ())?;
+        self.permit(
+            &cx.principal,
+            Action::RemoveInstance,
+            Some(id),
+            &cx.request_id,
+            (),
+        )
+        .await?;
         let audit = cx
             .call("instance.remove")
             .audit(&cx.principal, self.now(), id.as_str(), "");
@@ -238,6 +232,7 @@ impl Service {
             .apply(vec![Op::RemoveInstance(id.clone())], Some(audit))
             .await;
         written.map_err(|failure| store_error(&failure, &cx.request_id))?;
+        self.directory.remove(id);
         self.fleet.track(id);
         Ok(())
     }
@@ -271,6 +266,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
     label_ok("region", &region)?;
     disabled_ok(&new.roles.disabled_commands)?;
     custom_roles_ok(&new.roles.custom)?;
+    tags_fit(&new.tags)?;
     let (seeds, mut login) = read_nodes(&new.nodes)?;
     if new.password.is_some() {
         login.password = new.password;
@@ -284,6 +280,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
         id: InstanceId::new(new.id),
         name,
         region,
+        tags: new.tags,
         topology: new.topology,
         master_name: new.master_name,
         seeds,
@@ -311,6 +308,13 @@ pub(crate) fn label_ok(what: &str, text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("the {what} takes 1 to {LABEL_LEN_MAX} bytes"))
+    }
+}
+
+pub(crate) fn tags_fit(tags: &Tags) -> Result<(), String> {
+    match tags_ok(tags) {
+        true => Ok(()),
+        false => Err(TAGS.to_owned()),
     }
 }
 

@@ -5,37 +5,52 @@
 //! and [`access_keys`]. Both meet in [`execute`] and [`query`].
 
 pub mod access_keys;
+pub mod access_policies;
 pub mod adopt;
+pub mod audit;
 pub mod cloud;
+mod directory;
 pub mod execute;
 pub mod expiry;
+pub mod holder;
 mod idempotency;
 pub mod instance_set;
+pub mod instance_settings;
 pub mod instances;
+pub mod judge;
 mod keyring;
+pub mod ledger;
 mod lockout;
+pub mod master_key;
 pub mod native;
 pub mod native_reads;
 pub mod native_rules;
 mod node_urls;
+mod permits;
 mod policy;
 pub mod query;
 mod replay;
+pub mod sessions;
 mod shared;
+mod sources;
 mod tasks;
 mod throttle;
 mod tokens;
 
-use claviger_core::access::{AccessKey, Principal};
+use claviger_core::access::AccessKey;
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{KeyId, RequestId};
 use claviger_core::outcome::Caller;
-use claviger_core::ports::{Clock, Entropy, Fleet, NonceMark, Store, StoreError};
+use claviger_core::ports::{Clock, Entropy, Fleet, NonceMark, Store, StoreError, Vault};
 use claviger_core::refusal::Refusal;
 use claviger_core::rules::Rules;
-use claviger_core::secret::Secret;
-use keyring::{KeyRing, Lookup};
+use directory::Directory;
+use judge::CedarJudge;
+use keyring::KeyRing;
+use ledger::Ledger;
+use permits::Lists;
 use replay::ReplayWindow;
+use sources::{Bounds, Sources};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use throttle::Throttle;
@@ -59,6 +74,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The master key, if it can be changed while the service runs.
+    pub vault: Option<Arc<dyn Vault>>,
 }
 
 /// What an operator may set.
@@ -69,6 +86,20 @@ pub struct Settings {
     /// Requests per second that one key may make of one action; 0 means no bound, `None` what
     /// each vendor says.
     pub requests_per_action_max: Option<u32>,
+    /// Requests per second from one address; 0 means no bound.
+    pub requests_per_source_max: u32,
+    /// Bad signatures a minute from one address, which shut it out for a minute; 0 means no
+    /// bound.
+    pub bad_signatures_max: u32,
+}
+
+impl Settings {
+    fn sources(&self) -> Bounds {
+        Bounds {
+            per_second_max: self.requests_per_source_max,
+            bad_max: self.bad_signatures_max,
+        }
+    }
 }
 
 /// The service.
@@ -80,8 +111,16 @@ pub struct Service {
     keys: KeyRing,
     replay: ReplayWindow,
     throttle: Throttle,
+    sources: Sources,
     settings: Settings,
     project_id: String,
+    judge: CedarJudge,
+    directory: Directory,
+    lists: Lists,
+    ledger: Ledger,
+    vault: Option<Arc<dyn Vault>>,
+    /// Held while policies are changed, so that no change is judged by half of another.
+    changing_policies: tokio::sync::Mutex<()>,
 }
 
 impl Service {
@@ -99,11 +138,15 @@ impl Service {
             fleet,
             clock,
             entropy,
+            vault,
         } = parts;
         store
             .apply(vec![claviger_core::ports::Op::PutRootKey(root)], None)
             .await?;
         let keys = KeyRing::of(store.keys().await?);
+        let judge = CedarJudge::of(&store.access_policies().await?);
+        let judge = judge.map_err(StoreError::Unreadable)?;
+        let directory = Directory::read(&*store).await?;
         let mut random = [0_u8; 16];
         entropy.fill(&mut random);
         let fresh = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -116,8 +159,15 @@ impl Service {
             keys,
             replay: ReplayWindow::default(),
             throttle: Throttle::default(),
+            sources: Sources::default(),
             settings,
             project_id,
+            judge,
+            directory,
+            lists: Lists::default(),
+            ledger: Ledger::default(),
+            vault,
+            changing_policies: tokio::sync::Mutex::default(),
         })
     }
 
@@ -136,15 +186,6 @@ impl Service {
     /// The 32 hexadecimal digits that Huawei paths carry.
     pub fn project_id(&self) -> &str {
         &self.project_id
-    }
-
-    /// The holder of a live key and the secret that its signatures are made with. `None` for
-    /// unknown and revoked keys alike.
-    pub fn principal_for(&self, key: &KeyId) -> Option<(Principal, Secret)> {
-        match self.keys.look_up(key) {
-            Lookup::Live(key) => Some((keyring::principal(&key), key.secret.clone())),
-            Lookup::Revoked | Lookup::Unknown => None,
-        }
     }
 
     /// Remembers a nonce of a key whose signature was verified; true if it was used before, or

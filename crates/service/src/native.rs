@@ -4,7 +4,7 @@
 use crate::execute::{Call, store_refusal};
 use crate::native_rules::RULES;
 use crate::{Origin, Service};
-use claviger_core::access::{Action, Principal, authorize};
+use claviger_core::access::Principal;
 use claviger_core::account::AccountView;
 use claviger_core::clock::Timestamp;
 use claviger_core::command::{
@@ -31,7 +31,8 @@ pub struct NativeContext {
 }
 
 impl NativeContext {
-    pub(crate) fn call(&self, action: &str) -> Call {
+    /// The call, for the audit trail.
+    pub fn call(&self, action: &str) -> Call {
         Call {
             request_id: self.request_id.clone(),
             dialect: "native",
@@ -277,9 +278,7 @@ impl Service {
         cx: &NativeContext,
         query: Query,
     ) -> Result<Answer, NativeError> {
-        let (action, instance) = (query.action(), query.instance().cloned());
-        let query = authorize(&cx.principal, action, instance.as_ref(), query)?;
-        Ok(self.answer(query, &cx.request_id).await?)
+        Ok(self.ask(&cx.principal, query, &cx.request_id).await?)
     }
 
     async fn native_change(
@@ -295,13 +294,9 @@ impl Service {
         {
             return Err(NativeError::Invalid("client_token: 1 to 128 bytes".into()));
         }
-        let instance = command.instance().clone();
-        let command = authorize(
-            &cx.principal,
-            Action::ChangeAccounts,
-            Some(&instance),
-            command,
-        )?;
+        let command = self
+            .permit_command(&cx.principal, command, &cx.request_id)
+            .await?;
         Ok(self
             .execute(command, token, &RULES, &cx.call(action))
             .await?)

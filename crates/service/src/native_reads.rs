@@ -2,8 +2,7 @@
 
 use crate::Service;
 use crate::native::{NativeContext, NativeError, store_error};
-use claviger_core::access::{Action, authorize};
-use claviger_core::audit::AuditEntry;
+use claviger_core::access::Action;
 use claviger_core::ids::{InstanceId, TaskId};
 use claviger_core::outcome::Answer;
 use claviger_core::query::{InstanceQuery, Page, Query, Rows, TaskQuery};
@@ -38,10 +37,7 @@ impl Service {
         instance: Option<&InstanceId>,
     ) -> Result<Vec<InstanceSight>, NativeError> {
         let ids = match instance {
-            Some(id) => {
-                authorize(&cx.principal, Action::ReadAccounts, Some(id), ())?;
-                vec![id.clone()]
-            }
+            Some(id) => vec![id.clone()],
             None => {
                 let query = Query::Instances(InstanceQuery::default());
                 match self.native_query(cx, query).await? {
@@ -52,14 +48,40 @@ impl Service {
         };
         let mut sights = Vec::with_capacity(ids.len());
         for id in &ids {
-            let sight = self.fleet.sight(id).await;
-            let sight = sight.map_err(|failure| store_error(&failure, &cx.request_id))?;
-            sights.extend(sight);
+            match self.sight(cx, id).await {
+                // Seeing an instance is not seeing its accounts.
+                Err(NativeError::Refused(Refusal::NotPermitted { .. })) if instance.is_none() => {}
+                sight => sights.extend(sight?),
+            }
         }
         if instance.is_some() && sights.is_empty() {
             return Err(Refusal::InstanceNotFound.into());
         }
         Ok(sights)
+    }
+
+    /// An instance as seen now, with the accounts that the caller may see.
+    async fn sight(
+        &self,
+        cx: &NativeContext,
+        id: &InstanceId,
+    ) -> Result<Option<InstanceSight>, NativeError> {
+        let failed = |failure| store_error(&failure, &cx.request_id);
+        let uniform = self.judge.is_uniform(&cx.principal, Action::ReadAccounts);
+        let held = match uniform {
+            true => None,
+            false => self.store.viewed(id).await.map_err(failed)?,
+        };
+        let (_, seen) = self
+            .permit_accounts(&cx.principal, held.as_ref(), id, &cx.request_id, ())
+            .await?;
+        let mut sight = self.fleet.sight(id).await.map_err(failed)?;
+        if let (Some(sight), Some(seen)) = (&mut sight, seen) {
+            sight
+                .accounts
+                .retain(|account| seen.contains(&account.name));
+        }
+        Ok(sight)
     }
 
     /// Tasks, newest first.
@@ -88,26 +110,6 @@ impl Service {
         };
         let rows = self.tasks(cx, query).await?;
         rows.rows.into_iter().next().ok_or(NativeError::NotFound)
-    }
-
-    /// The audit trail, newest first.
-    ///
-    /// # Errors
-    /// Permission or the store.
-    pub async fn audit(
-        &self,
-        cx: &NativeContext,
-        page: Page,
-    ) -> Result<Rows<AuditEntry>, NativeError> {
-        let page = authorize(&cx.principal, Action::ReadKeys, None, page)?.into_value();
-        let page = Page {
-            limit: page.limit.min(Page::LIMIT_MAX),
-            ..page
-        };
-        self.store
-            .audit(page)
-            .await
-            .map_err(|failure| store_error(&failure, &cx.request_id))
     }
 
     /// What this installation is.

@@ -1,4 +1,4 @@
-//! Other processes on the same store: what they do to the keys is learnt here, their nonces count,
+//! Other processes on the same store: what they do to keys and policies is learnt here, their nonces count,
 //! and the bounds on requests are divided among all.
 
 use crate::Service;
@@ -54,11 +54,23 @@ impl Service {
             let since = self.keys.changes();
             // Before the keys: what changes in between is found the next time.
             let version = self.store.keys_version().await?;
-            if known == Some(version) || self.keys.replace(self.store.keys().await?, since) {
+            if known == Some(version) {
+                return Ok(version);
+            }
+            if self.keys.replace(self.store.keys().await?, since) {
+                self.read_rights().await?;
                 return Ok(version);
             }
             sleep(AGAIN_AFTER).await;
         }
+    }
+
+    /// What else decisions on permissions go by: policies, and what instances are.
+    async fn read_rights(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.changing_policies.lock().await;
+        let policies = self.store.access_policies().await?;
+        self.judge.put(&policies).map_err(StoreError::Unreadable)?;
+        self.directory.read_again(&*self.store).await
     }
 
     /// Remembers a nonce for all processes. A change does so in its own commit; this is for what

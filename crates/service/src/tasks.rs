@@ -2,8 +2,7 @@
 
 use crate::Service;
 use crate::execute::{Call, store_refusal};
-use crate::query::visible_to;
-use claviger_core::access::{Authorized, Principal};
+use claviger_core::access::{Action, Authorized, Principal};
 use claviger_core::ids::TaskId;
 use claviger_core::ports::{Op, StoreError};
 use claviger_core::query::{Rows, TaskQuery};
@@ -71,7 +70,9 @@ impl Service {
     ) -> Result<TaskView, Refusal> {
         let query = TaskQuery {
             id: Some(id),
-            visible: visible_to(&principal.scope),
+            visible: self
+                .visible(principal, Action::ReadTasks)
+                .map(|list| list.to_vec()),
             ..TaskQuery::default()
         };
         let rows = self.task_rows(&query, request_id).await?;

@@ -22,6 +22,9 @@ const LEN_MAX: usize = 2_048;
 /// What ours begin with.
 const PREFIX: &str = "clvt1.";
 
+/// What the MAC is for.
+const TOKEN: &[u8] = b"claviger token\0";
+
 #[derive(Serialize, Deserialize)]
 struct Claims {
     key: KeyId,
@@ -47,9 +50,7 @@ impl Claimed {
     /// # Errors
     /// [`Refusal::TokenInvalid`], [`Refusal::TokenExpired`].
     pub(crate) fn check(&self, secret: &Secret, now: Timestamp) -> Result<(), Refusal> {
-        let mac = mac_of(secret, &self.signed);
-        mac.verify_slice(&self.mac)
-            .map_err(|_| Refusal::TokenInvalid)?;
+        verify(secret, TOKEN, &self.signed, &self.mac)?;
         if self.claims.expires_at <= now {
             return Err(Refusal::TokenExpired);
         }
@@ -57,13 +58,55 @@ impl Claimed {
     }
 }
 
-fn mac_of(secret: &Secret, signed: &str) -> Hmac<Sha256> {
+fn mac_of(secret: &Secret, purpose: &[u8], signed: &str) -> Hmac<Sha256> {
     #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("any key length");
-    mac.update(b"claviger token\0");
+    mac.update(purpose);
     mac.update(signed.as_bytes());
     mac
+}
+
+/// A MAC of a text under a key's secret half. `purpose` ends with a zero, and no two are alike.
+pub(crate) fn mac(secret: &Secret, purpose: &[u8], signed: &str) -> [u8; 32] {
+    mac_of(secret, purpose, signed)
+        .finalize()
+        .into_bytes()
+        .into()
+}
+
+/// Compares a MAC in constant time.
+///
+/// # Errors
+/// [`Refusal::TokenInvalid`].
+pub(crate) fn verify(
+    secret: &Secret,
+    purpose: &[u8],
+    signed: &str,
+    mac: &[u8],
+) -> Result<(), Refusal> {
+    let ours = mac_of(secret, purpose, signed);
+    ours.verify_slice(mac).map_err(|_| Refusal::TokenInvalid)
+}
+
+/// Takes a token apart: what is signed, its MAC, and the JSON in it.
+///
+/// # Errors
+/// [`Refusal::TokenInvalid`] if it has another form.
+pub(crate) fn parts<'a>(
+    text: &'a str,
+    prefix: &str,
+    len_max: usize,
+) -> Result<(&'a str, Vec<u8>, Vec<u8>), Refusal> {
+    let parts = text.rsplit_once('.').filter(|_| text.len() <= len_max);
+    let (signed, mac) = parts.ok_or(Refusal::TokenInvalid)?;
+    let json = signed.strip_prefix(prefix).ok_or(Refusal::TokenInvalid)?;
+    let decode = |text| {
+        URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| Refusal::TokenInvalid)
+    };
+    Ok((signed, decode(mac)?, decode(json)?))
 }
 
 /// A token for `key`, and its end.
@@ -76,7 +119,7 @@ pub(crate) fn issue(key: &KeyId, secret: &Secret, now: Timestamp) -> (Secret, Ti
     };
     let json = serde_json::to_vec(&claims).unwrap_or_default();
     let signed = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json));
-    let mac = mac_of(secret, &signed).finalize().into_bytes();
+    let mac = mac(secret, TOKEN, &signed);
     let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac));
     (Secret::new(token), expires_at)
 }
@@ -86,19 +129,11 @@ pub(crate) fn issue(key: &KeyId, secret: &Secret, now: Timestamp) -> (Secret, Ti
 /// # Errors
 /// [`Refusal::TokenInvalid`] if it is none of ours.
 pub(crate) fn read(token: &Secret) -> Result<Claimed, Refusal> {
-    let text = token.expose();
-    let parts = text.rsplit_once('.').filter(|_| text.len() <= LEN_MAX);
-    let (signed, mac) = parts.ok_or(Refusal::TokenInvalid)?;
-    let json = signed.strip_prefix(PREFIX).ok_or(Refusal::TokenInvalid)?;
-    let json = URL_SAFE_NO_PAD
-        .decode(json)
-        .map_err(|_| Refusal::TokenInvalid)?;
+    let (signed, mac, json) = parts(token.expose(), PREFIX, LEN_MAX)?;
     Ok(Claimed {
         claims: serde_json::from_slice(&json).map_err(|_| Refusal::TokenInvalid)?,
         signed: signed.to_owned(),
-        mac: URL_SAFE_NO_PAD
-            .decode(mac)
-            .map_err(|_| Refusal::TokenInvalid)?,
+        mac,
     })
 }
 

@@ -1,5 +1,6 @@
 //! A change of accounts: remembered or new, decided and written as one.
 
+use crate::audit::{self, Filled};
 use crate::fault::Fault;
 use crate::read;
 use crate::rows::{self, Secrets, number};
@@ -7,7 +8,6 @@ use crate::sealed;
 use crate::words::{Word, routing_bits};
 use crate::writer::Desk;
 use claviger_core::account::Account;
-use claviger_core::audit::AuditEntry;
 use claviger_core::clock::Timestamp;
 use claviger_core::decide::{Decision, InstanceSecrets};
 use claviger_core::ids::{AccountId, InstanceId, Revision, TaskId};
@@ -55,7 +55,7 @@ pub(crate) fn change(
     }))
 }
 
-fn store(desk: &Desk, write: &AccountWrite, decision: &Decision) -> Result<(), Fault> {
+fn store(desk: &mut Desk, write: &AccountWrite, decision: &Decision) -> Result<(), Fault> {
     let db = &desk.connection;
     let instance = &write.instance;
     if let Some(superseded) = decision.superseded {
@@ -77,16 +77,15 @@ fn store(desk: &Desk, write: &AccountWrite, decision: &Decision) -> Result<(), F
         )?
         .execute((&nonce.digest[..], nonce.until.as_millis()))?;
     }
-    put_audit(
-        db,
-        &write.audit,
-        Some(Filled {
-            instance: instance.as_str(),
-            account: decision.account.name.as_str(),
-            outcome: "ok",
-            detail: &decision.detail,
-        }),
-    )
+    let filled = Filled {
+        instance: instance.as_str(),
+        account: decision.account.name.as_str(),
+        outcome: "ok",
+        detail: &decision.detail,
+        before: &decision.before,
+        after: &decision.after,
+    };
+    audit::put(desk, &filled.into_entry(&write.audit))
 }
 
 fn is_there(db: &Connection, instance: &InstanceId) -> Result<bool, Fault> {
@@ -284,49 +283,5 @@ pub(crate) fn put_login(
             blob,
             rows::count(login.former.len()),
         ))?;
-    Ok(())
-}
-
-/// What a decision says of an audit row.
-pub(crate) struct Filled<'a> {
-    /// The instance concerned.
-    pub(crate) instance: &'a str,
-    /// The account concerned.
-    pub(crate) account: &'a str,
-    /// The outcome's word.
-    pub(crate) outcome: &'a str,
-    /// What changed.
-    pub(crate) detail: &'a str,
-}
-
-/// Writes an audit row: as it came, or with what a decision says of it.
-pub(crate) fn put_audit(
-    db: &Connection,
-    entry: &AuditEntry,
-    filled: Option<Filled<'_>>,
-) -> Result<(), Fault> {
-    let filled = filled.unwrap_or(Filled {
-        instance: &entry.instance,
-        account: &entry.account,
-        outcome: &entry.outcome,
-        detail: &entry.detail,
-    });
-    let mut statement = db.prepare_cached(
-        "INSERT INTO audit (at, request_id, access_key, source, dialect, action, instance,
-             account, outcome, detail)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    statement.execute((
-        entry.at.as_millis(),
-        &entry.request_id,
-        &entry.key,
-        &entry.source,
-        &entry.dialect,
-        &entry.action,
-        filled.instance,
-        filled.account,
-        filled.outcome,
-        filled.detail,
-    ))?;
     Ok(())
 }

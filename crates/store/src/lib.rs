@@ -9,6 +9,7 @@
 //! SQL stands nowhere else in claviger, and nothing of SQLite is seen from outside: another
 //! database follows by implementing the port and passing `tests/contract.rs`.
 
+mod audit;
 mod change;
 mod confirm;
 mod fault;
@@ -22,6 +23,7 @@ mod postgres;
 mod purge;
 mod read;
 mod readers;
+mod reseal;
 mod rows;
 mod seal;
 mod sealed;
@@ -118,7 +120,12 @@ impl Opened {
 ///
 /// # Errors
 /// [`OpenError`], each with a line that says what to do.
-pub async fn open(place: &Place, sealer: Sealer, me: &str) -> Result<Opened, OpenError> {
+pub async fn open(
+    place: &Place,
+    sealer: impl Into<Arc<Sealer>>,
+    me: &str,
+) -> Result<Opened, OpenError> {
+    let sealer = sealer.into();
     match place {
         Place::Sqlite(path) => {
             let store = SqliteStore::open(path, sealer)?;

@@ -30,6 +30,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "002-accounts-and-policies",
         sql: include_str!("sql/sqlite/002-accounts-and-policies.sql"),
     },
+    Migration {
+        version: 3,
+        name: "003-access",
+        sql: include_str!("sql/sqlite/003-access.sql"),
+    },
 ];
 
 /// Marks the file as ours: `CLVG`.

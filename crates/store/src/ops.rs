@@ -1,9 +1,10 @@
 //! The writes that are not changes of accounts.
 
-use crate::change::{put_account, put_audit, set_revision};
+use crate::audit;
+use crate::change::{put_account, set_revision};
 use crate::confirm::confirm;
 use crate::fault::Fault;
-use crate::keys::{add_key, put_root_key, revoke_key};
+use crate::keys::{add_key, keys_used, put_root_key, revoke_key, set_key};
 use crate::observe::observe;
 use crate::purge::purge;
 use crate::read;
@@ -13,6 +14,8 @@ use crate::settings::keep_task_floor;
 use crate::strikes::{clear_strikes, put_strike};
 use crate::words::Word;
 use crate::writer::Desk;
+use claviger_core::access::Tags;
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::adopt::Adoption;
 use claviger_core::audit::AuditEntry;
@@ -27,11 +30,7 @@ use rusqlite::Params;
 pub(crate) const UNMANAGED_MAX: usize = 1_000;
 
 /// Writes all of them and the audit row, within the caller's savepoint.
-pub(crate) fn apply(
-    desk: &mut Desk,
-    ops: Vec<Op>,
-    audit: Option<&AuditEntry>,
-) -> Result<(), Fault> {
+pub(crate) fn apply(desk: &mut Desk, ops: Vec<Op>, row: Option<&AuditEntry>) -> Result<(), Fault> {
     for op in ops {
         match op {
             Op::AddInstance {
@@ -58,10 +57,16 @@ pub(crate) fn apply(
             Op::AddKey(key) => add_key(desk, &key)?,
             Op::PutRootKey(key) => put_root_key(desk, &key)?,
             Op::RevokeKey(id, at) => revoke_key(desk, &id, at)?,
+            Op::SetKey(key) => set_key(desk, &key)?,
+            Op::KeysUsed(used) => keys_used(desk, &used)?,
+            Op::SetTags(id, tags) => set_tags(desk, &id, &tags)?,
+            Op::PutAccessPolicy(policy) => put_policy(desk, &policy)?,
+            Op::RemoveAccessPolicy(name) => remove_policy(desk, &name)?,
+            Op::Audit(entry) => audit::put(desk, &entry)?,
             Op::Purge(now) => purge(desk, now)?,
         }
     }
-    audit.map_or(Ok(()), |entry| put_audit(&desk.connection, entry, None))
+    row.map_or(Ok(()), |entry| audit::put(desk, entry))
 }
 
 /// A statement that must find its one row.
@@ -84,8 +89,10 @@ fn add_instance(desk: &Desk, instance: &Instance, default_account: AccountId) ->
     let mut statement = desk.connection.prepare_cached(
         "INSERT INTO instance (id, name, region, topology, master_name, seeds, tls, login_user,
              sealed_login, former_logins, sealed_default_password, roles, state, engine,
-             observed_topology, unmanaged, created_at, policy)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+             observed_topology, unmanaged, created_at, policy,
+             tags)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+             ?19)",
     )?;
     statement.execute(rusqlite::params![
         id,
@@ -109,6 +116,7 @@ fn add_instance(desk: &Desk, instance: &Instance, default_account: AccountId) ->
         to_json(&unmanaged)?,
         instance.created_at.as_millis(),
         to_json(&instance.policy)?,
+        to_json(&instance.tags)?,
     ])?;
     desk.connection
         .prepare_cached("INSERT INTO instance_head (instance, revision) VALUES (?1, ?2)")?
@@ -192,6 +200,35 @@ fn adopt(desk: &Desk, id: &InstanceId, adoption: &Adoption) -> Result<(), Fault>
         put_account(desk, id, account)?;
     }
     Ok(())
+}
+
+fn set_tags(desk: &Desk, id: &InstanceId, tags: &Tags) -> Result<(), Fault> {
+    update_one(
+        desk,
+        "UPDATE instance SET tags = ?2 WHERE id = ?1",
+        (id.as_str(), to_json(tags)?),
+    )
+}
+
+fn put_policy(desk: &Desk, policy: &AccessPolicy) -> Result<(), Fault> {
+    desk.connection
+        .prepare_cached(
+            "INSERT INTO access_policy (name, text, changed_at, changed_by)
+             VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (name) DO UPDATE SET text = excluded.text,
+                 changed_at = excluded.changed_at, changed_by = excluded.changed_by",
+        )?
+        .execute((
+            &policy.name,
+            &policy.text,
+            policy.changed_at.as_millis(),
+            policy.changed_by.as_str(),
+        ))?;
+    Ok(())
+}
+
+fn remove_policy(desk: &Desk, name: &str) -> Result<(), Fault> {
+    update_one(desk, "DELETE FROM access_policy WHERE name = ?1", [name])
 }
 
 /// Only a finished one: a running one is what tells that nodes are still behind.

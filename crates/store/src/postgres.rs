@@ -5,6 +5,7 @@
 //! and PostgreSQL commits them together. Every write is one transaction; when it was in another
 //! one's way it is done again, which is why decisions are pure.
 
+mod audit;
 mod batch;
 mod change;
 mod connect;
@@ -16,6 +17,7 @@ mod ops;
 mod pool;
 mod purge;
 mod read;
+mod reseal;
 pub(crate) mod transfer;
 mod turns;
 
@@ -25,7 +27,8 @@ use crate::seal::Sealer;
 use crate::views::touched;
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
-use claviger_core::audit::AuditEntry;
+use claviger_core::access_policy::AccessPolicy;
+use claviger_core::audit::{AuditEnds, AuditEntry, AuditQuery, AuditRow};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountName, InstanceId, KeyId};
 use claviger_core::instance::{Held, Instance};
@@ -34,7 +37,7 @@ use claviger_core::ports::{
     Accepted, AccountWrite, Ears, Hint, LeaseAsk, Leases, NonceMark, Op, Shown, Store, StoreError,
     Strikes,
 };
-use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
+use claviger_core::query::{InstanceQuery, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
 use claviger_core::task::Task;
@@ -43,6 +46,7 @@ use notify::{Audience, Crier};
 use pool::{Pool, within};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::task::AbortHandle;
 use turns::Turns;
 
@@ -79,6 +83,7 @@ pub struct PostgresStore {
     crier: Crier,
     audience: Arc<Audience>,
     listener: AbortHandle,
+    linker: AbortHandle,
     sharers: AtomicU32,
     writes: AtomicU64,
     retries: AtomicU64,
@@ -115,7 +120,12 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`OpenError`], each with a line that says what to do.
-    pub async fn open(url: &Secret, sealer: Sealer, me: String) -> Result<Self, OpenError> {
+    pub async fn open(
+        url: &Secret,
+        sealer: impl Into<Arc<Sealer>>,
+        me: String,
+    ) -> Result<Self, OpenError> {
+        let sealer = sealer.into();
         let target = Arc::new(Target::parse(url)?.ready()?);
         let mut client = target.connect().await.map_err(OpenError::from)?;
         migrate::migrate(&mut client, migrate::MIGRATIONS, &sealer).await?;
@@ -128,8 +138,10 @@ impl PostgresStore {
             writers: Pool::new(Arc::clone(&target), WRITERS),
             readers: Pool::new(target, READERS),
             crier: Crier::start(Arc::clone(&keepers), me),
+            linker: tokio::spawn(keep_linked(Arc::clone(&keepers), Arc::clone(&sealer)))
+                .abort_handle(),
+            sealer,
             keepers,
-            sealer: Arc::new(sealer),
             turns: Turns::default(),
             audience,
             listener: tokio::spawn(listening).abort_handle(),
@@ -147,12 +159,21 @@ impl PostgresStore {
         }
     }
 
+    /// Gives audit rows that were committed their places in the chain.
+    async fn link_audit(&self) -> Result<(), StoreError> {
+        let sealer = &*self.sealer;
+        attempt!(self, writers, conn => audit::link_all(conn, sealer))
+    }
+
     fn tell_of(&self, ops: &[Op]) {
+        if ops.iter().any(ops::concerns_rights) {
+            self.crier.tell(Hint::Keys);
+        }
         for op in ops {
             match op {
                 // Said by drivers, whom nobody has to wake.
                 Op::Confirm(..) | Op::Observe(_) | Op::Fence(..) | Op::Show(..) => {}
-                Op::AddKey(_) | Op::PutRootKey(_) | Op::RevokeKey(..) => {
+                Op::AddKey(_) | Op::PutRootKey(_) | Op::RevokeKey(..) | Op::SetKey(_) => {
                     self.crier.tell(Hint::Keys)
                 }
                 op => {
@@ -161,6 +182,34 @@ impl PostgresStore {
                     }
                 }
             }
+        }
+    }
+}
+
+/// How often audit rows get their places in the chain.
+const LINK_EVERY: Duration = Duration::from_secs(1);
+
+/// Gives audit rows their places, for ever.
+async fn keep_linked(pool: Arc<Pool>, sealer: Arc<Sealer>) {
+    let mut complained = false;
+    loop {
+        tokio::time::sleep(LINK_EVERY).await;
+        let linked = match pool.take().await {
+            Ok(mut lease) => {
+                let answer = within(audit::link_all(&mut lease.conn, &sealer)).await;
+                lease.settle(answer).await
+            }
+            Err(fault) => Err(fault),
+        };
+        match linked {
+            Ok(()) => complained = false,
+            // Whoever reads the trail tries again, and hears of it.
+            Err(fault) if !complained => {
+                complained = true;
+                let error = StoreError::from(fault);
+                tracing::warn!(%error, "audit rows could not be put into the chain");
+            }
+            Err(_) => {}
         }
     }
 }
@@ -195,6 +244,7 @@ async fn warn_of_settings(client: &tokio_postgres::Client) {
 impl Drop for PostgresStore {
     fn drop(&mut self) {
         self.listener.abort();
+        self.linker.abort();
         self.writers.close();
         self.readers.close();
         self.keepers.close();
@@ -268,8 +318,27 @@ impl Store for PostgresStore {
         attempt!(self, readers, conn => read::keys(conn, sealer))
     }
 
-    async fn audit(&self, page: Page) -> Result<Rows<AuditEntry>, StoreError> {
-        attempt!(self, readers, conn => read::audit(conn, page))
+    async fn access_policies(&self) -> Result<Vec<AccessPolicy>, StoreError> {
+        attempt!(self, readers, conn => read::access_policies(conn))
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Rows<AuditRow>, StoreError> {
+        self.link_audit().await?;
+        attempt!(self, readers, conn => read::audit(conn, query))
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
+        self.link_audit().await?;
+        let sealer = &*self.sealer;
+        attempt!(self, readers, conn => audit::ends(conn, sealer))
+    }
+
+    async fn reseal(&self, limit: u64) -> Result<u64, StoreError> {
+        let sealer = &*self.sealer;
+        match limit {
+            0 => attempt!(self, readers, conn => reseal::left(conn, sealer)),
+            limit => attempt!(self, writers, conn => reseal::reseal(conn, sealer, limit)),
+        }
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -1,5 +1,6 @@
 //! Forgetting what is past its time.
 
+use crate::audit;
 use crate::fault::Fault;
 use crate::settings::keep_task_floor;
 use crate::writer::Desk;
@@ -37,13 +38,7 @@ pub(crate) fn purge(desk: &Desk, now: Timestamp) -> Result<(), Fault> {
                  (SELECT scope FROM strike WHERE until <= ?1 LIMIT ?2)",
         )?
         .execute((now, limit))?;
-    desk.connection
-        .prepare_cached(
-            "DELETE FROM audit WHERE id IN
-                 (SELECT id FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1
-                  ORDER BY id LIMIT ?2)",
-        )?
-        .execute((AUDIT_MAX, limit))?;
+    audit::forget(desk, AUDIT_MAX, limit)?;
     purge_tasks(desk, now.saturating_sub(TASKS_KEPT_MS))
 }
 

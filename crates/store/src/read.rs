@@ -8,8 +8,9 @@ use crate::rows::{
 use crate::seal::Sealer;
 use crate::words::Word;
 use claviger_core::access::AccessKey;
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{Account, AccountKind};
-use claviger_core::audit::AuditEntry;
+use claviger_core::audit::{AuditQuery, AuditRow};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountName, InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
@@ -130,6 +131,8 @@ pub(crate) fn expiring(
 struct Filter {
     sql: String,
     values: Vec<Value>,
+    /// The total is that of the page.
+    uncounted: bool,
 }
 
 impl Filter {
@@ -173,9 +176,12 @@ impl Filter {
         read: impl Fn(&Row<'_>) -> Result<T, Fault>,
     ) -> Result<Rows<T>, Fault> {
         let count = format!("SELECT count(*) FROM {from}{}", self.sql);
-        let total = first(connection, &count, params_from_iter(&self.values), |row| {
-            Ok(row.get::<_, i64>(0)?)
-        })?;
+        let total = match self.uncounted {
+            true => None,
+            false => first(connection, &count, params_from_iter(&self.values), |row| {
+                Ok(row.get::<_, i64>(0)?)
+            })?,
+        };
         let select = format!(
             "SELECT {columns} FROM {from}{} ORDER BY {order} LIMIT ? OFFSET ?",
             self.sql
@@ -184,9 +190,10 @@ impl Filter {
         self.values.push(bounded(limit).into());
         self.values.push(bounded(page.offset).into());
         let rows = collect(connection, &select, params_from_iter(&self.values), read)?;
+        let counted = total.and_then(|n| u64::try_from(n).ok());
         Ok(Rows {
+            total: counted.unwrap_or(rows.len() as u64),
             rows,
-            total: total.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
         })
     }
 }
@@ -321,14 +328,46 @@ pub(crate) fn keys(connection: &Connection, sealer: &Sealer) -> Result<Vec<Acces
     })
 }
 
-/// Audit rows, newest first.
-pub(crate) fn audit(connection: &Connection, page: Page) -> Result<Rows<AuditEntry>, Fault> {
-    Filter::default().rows(
+/// All policies, by name.
+pub(crate) fn access_policies(connection: &Connection) -> Result<Vec<AccessPolicy>, Fault> {
+    let sql = "SELECT name, text, changed_at, changed_by FROM access_policy ORDER BY name";
+    collect(connection, sql, [], rows::access_policy)
+}
+
+/// Audit rows.
+pub(crate) fn audit(connection: &Connection, query: &AuditQuery) -> Result<Rows<AuditRow>, Fault> {
+    let mut filter = Filter::default();
+    if let Some(instance) = &query.instance {
+        filter.and("instance = ?", instance.as_str().to_owned());
+    }
+    let texts = [
+        ("account = ?", &query.account),
+        ("access_key = ?", &query.key),
+        ("outcome = ?", &query.outcome),
+        ("action = ?", &query.action),
+    ];
+    for (condition, text) in texts {
+        if let Some(text) = text {
+            filter.and(condition, text.clone());
+        }
+    }
+    if let Some(since) = query.since {
+        filter.and("at >= ?", since.as_millis());
+    }
+    if let Some(until) = query.until {
+        filter.and("at < ?", until.as_millis());
+    }
+    if let Some(after) = query.after {
+        filter.and("id > ?", bounded(after));
+        filter.uncounted = true;
+    }
+    let order = if query.oldest_first { "id" } else { "id DESC" };
+    filter.rows(
         connection,
         audit_columns!(),
         "audit",
-        "id DESC",
-        page,
+        order,
+        query.page,
         |row| rows::audit(row),
     )
 }

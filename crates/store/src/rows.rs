@@ -4,9 +4,10 @@ use crate::fault::Fault;
 use crate::seal::Sealer;
 use crate::sealed;
 use crate::words::{Word, routing_of};
-use claviger_core::access::AccessKey;
+use claviger_core::access::{AccessKey, FormerSecret};
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::Account;
-use claviger_core::audit::AuditEntry;
+use claviger_core::audit::{AuditEntry, AuditRow, Link, hex};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{
     AccountId, AccountName, InstanceId, KeyId, NodeAddress, Revision, TaskId,
@@ -49,7 +50,7 @@ macro_rules! instance_columns {
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'primary'), \
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'replica'), \
     coalesce((SELECT d.password_free FROM account d \
-        WHERE d.instance = i.id AND d.name = 'default'), 0)"
+        WHERE d.instance = i.id AND d.name = 'default'), 0), i.tags"
     };
 }
 
@@ -80,7 +81,8 @@ macro_rules! node_columns {
 /// Columns of [`access_key`].
 macro_rules! key_columns {
     () => {
-        "id, sealed_secret, role, scope, description, created_at, revoked_at"
+        "id, sealed_secret, role, scope, description, created_at, revoked_at, tags, expires_at, \
+    sealed_former, former_until, last_used_at"
     };
 }
 
@@ -88,7 +90,7 @@ macro_rules! key_columns {
 macro_rules! audit_columns {
     () => {
         "at, request_id, access_key, source, dialect, action, instance, \
-    account, outcome, detail"
+    account, outcome, detail, session, before, after, id, hash"
     };
 }
 
@@ -237,6 +239,7 @@ pub(crate) fn instance(row: &impl Cells, secrets: Secrets<'_>) -> Result<Instanc
         id: InstanceId::from(id),
         name: row.get(1)?,
         region: row.get(2)?,
+        tags: json(row, 21)?,
         topology: word(row, 3)?,
         master_name: row.get(4)?,
         seeds: json(row, 5)?,
@@ -334,6 +337,13 @@ pub(crate) fn node(row: &impl Cells) -> Result<NodeRecord, Fault> {
 pub(crate) fn access_key(row: &impl Cells, sealer: &Sealer) -> Result<AccessKey, Fault> {
     let id = text(row, 0)?;
     let secret = blob(row, 1)?.unwrap_or(&[]);
+    let former = match (blob(row, 9)?, time_or(row, 10)?) {
+        (Some(blob), Some(until)) => Some(FormerSecret {
+            secret: sealed::open_secret(sealer, sealed::former_secret(id), blob)?,
+            until,
+        }),
+        _ => None,
+    };
     Ok(AccessKey {
         id: KeyId::new(id),
         secret: sealed::open_secret(sealer, sealed::key_secret(id), secret)?,
@@ -342,11 +352,33 @@ pub(crate) fn access_key(row: &impl Cells, sealer: &Sealer) -> Result<AccessKey,
         description: row.get(4)?,
         created_at: time(row, 5)?,
         revoked_at: time_or(row, 6)?,
+        former,
+        tags: json(row, 7)?,
+        expires_at: time_or(row, 8)?,
+        last_used_at: time_or(row, 11)?,
     })
 }
 
-pub(crate) fn audit(row: &impl Cells) -> Result<AuditEntry, Fault> {
-    Ok(AuditEntry {
+/// A row's digest; `None` in one that is older than the chain.
+pub(crate) fn hash(row: &impl Cells, index: usize) -> Result<Option<Link>, Fault> {
+    let wrong = |_| Fault::unreadable("a digest of the audit trail");
+    let bytes = row.blob(index)?;
+    bytes
+        .map(|bytes| bytes.try_into().map_err(wrong))
+        .transpose()
+}
+
+pub(crate) fn access_policy(row: &impl Cells) -> Result<AccessPolicy, Fault> {
+    Ok(AccessPolicy {
+        name: row.get(0)?,
+        text: row.get(1)?,
+        changed_at: time(row, 2)?,
+        changed_by: KeyId::new(text(row, 3)?),
+    })
+}
+
+pub(crate) fn audit(row: &impl Cells) -> Result<AuditRow, Fault> {
+    let entry = AuditEntry {
         at: time(row, 0)?,
         request_id: row.get(1)?,
         key: row.get(2)?,
@@ -357,5 +389,15 @@ pub(crate) fn audit(row: &impl Cells) -> Result<AuditEntry, Fault> {
         account: row.get(7)?,
         outcome: row.get(8)?,
         detail: row.get(9)?,
+        session: row.get(10)?,
+        before: json(row, 11)?,
+        after: json(row, 12)?,
+    };
+    let seq: i64 = row.get(13)?;
+    let hash = hash(row, 14)?;
+    Ok(AuditRow {
+        seq: u64::try_from(seq).map_err(|_| Fault::unreadable("a row's number"))?,
+        entry,
+        hash: hash.map(|hash| hex(&hash)).unwrap_or_default(),
     })
 }

@@ -12,7 +12,7 @@ use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use claviger_core::ports::Entropy;
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -64,10 +64,31 @@ pub(crate) enum SealError {
     TooLarge,
 }
 
-/// Seals and opens secrets under one master key.
-pub struct Sealer {
+/// One master key.
+struct Keyed {
     cipher: XChaCha20Poly1305,
-    key_id: [u8; KEY_ID],
+    id: [u8; KEY_ID],
+}
+
+impl Keyed {
+    fn new(master: &Zeroizing<[u8; Sealer::KEY_LEN]>) -> Self {
+        let mut key = Key::from(**master);
+        let cipher = XChaCha20Poly1305::new(&key);
+        key.zeroize();
+        let digest = Sha256::new()
+            .chain_update(b"claviger master key id 1")
+            .chain_update(**master)
+            .finalize();
+        let mut id = [0; KEY_ID];
+        id.copy_from_slice(&digest[..KEY_ID]);
+        Self { cipher, id }
+    }
+}
+
+/// Seals secrets under the current master key; opens what was sealed under it or a former one.
+pub struct Sealer {
+    /// The current one first; never empty.
+    keys: RwLock<Vec<Arc<Keyed>>>,
     entropy: Arc<dyn Entropy>,
     /// Digests that were opened already.
     pub(crate) memo: Memo,
@@ -86,33 +107,56 @@ impl Sealer {
     /// Takes the master key: 32 unpredictable bytes. Whoever holds it can open the store; the
     /// store is of no use without it.
     pub fn new(master: &Zeroizing<[u8; Self::KEY_LEN]>, entropy: Arc<dyn Entropy>) -> Self {
-        let mut key = Key::from(**master);
-        let cipher = XChaCha20Poly1305::new(&key);
-        key.zeroize();
-        let digest = Sha256::new()
-            .chain_update(b"claviger master key id 1")
-            .chain_update(**master)
-            .finalize();
-        let mut key_id = [0; KEY_ID];
-        key_id.copy_from_slice(&digest[..KEY_ID]);
         Self {
-            cipher,
-            key_id,
+            keys: RwLock::new(vec![Arc::new(Keyed::new(master))]),
             entropy,
             memo: Memo::default(),
         }
     }
 
+    /// Opens also what was sealed under this former key.
+    #[must_use]
+    pub fn with_former(self, master: &Zeroizing<[u8; Self::KEY_LEN]>) -> Self {
+        self.write().push(Arc::new(Keyed::new(master)));
+        self
+    }
+
+    /// Seals under this key from now on; the one before becomes a former one.
+    pub fn renew(&self, master: &Zeroizing<[u8; Self::KEY_LEN]>) {
+        self.write().insert(0, Arc::new(Keyed::new(master)));
+    }
+
+    /// The identities of the keys, 16 hexadecimal digits, the current one first. They tell
+    /// nothing of the keys.
+    pub fn key_ids(&self) -> Vec<String> {
+        let digits = |id: [u8; KEY_ID]| id.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.read().iter().map(|key| digits(key.id)).collect()
+    }
+
+    /// The current key's identity, as it stands in blobs.
+    pub(crate) fn current_id(&self) -> [u8; KEY_ID] {
+        self.read().first().map(|key| key.id).unwrap_or_default()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<Arc<Keyed>>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<Arc<Keyed>>> {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Seals `clear` for `place`.
     pub(crate) fn seal(&self, place: Place<'_>, clear: &[u8]) -> Result<Vec<u8>, SealError> {
+        let key = self.read().first().cloned().ok_or(SealError::OtherKey)?;
         let mut nonce = [0; NONCE];
         self.entropy.fill(&mut nonce);
         let mut blob = Vec::with_capacity(HEADER + clear.len() + TAG);
         blob.push(VERSION);
-        blob.extend_from_slice(&self.key_id);
+        blob.extend_from_slice(&key.id);
         blob.extend_from_slice(&nonce);
         blob.extend_from_slice(clear);
-        let tag = self
+        let tag = key
             .cipher
             .encrypt_inout_detached(
                 &XNonce::from(nonce),
@@ -124,9 +168,10 @@ impl Sealer {
         Ok(blob)
     }
 
-    /// The blob says that it was sealed under this master key.
+    /// The blob says that it was sealed under one of the master keys.
     pub(crate) fn has_sealed(&self, blob: &[u8]) -> bool {
-        blob.len() >= HEADER + TAG && blob[0] == VERSION && blob[1..=KEY_ID] == self.key_id
+        let ours = |key: &Arc<Keyed>| blob[1..=KEY_ID] == key.id;
+        blob.len() >= HEADER + TAG && blob[0] == VERSION && self.read().iter().any(ours)
     }
 
     /// Opens what was sealed for `place`.
@@ -139,13 +184,15 @@ impl Sealer {
         if header[0] != VERSION || body.len() < TAG {
             return Err(SealError::Malformed);
         }
-        if header[1..=KEY_ID] != self.key_id {
-            return Err(SealError::OtherKey);
-        }
+        let key = {
+            let keys = self.read();
+            let fitting = keys.iter().find(|key| header[1..=KEY_ID] == key.id);
+            fitting.cloned().ok_or(SealError::OtherKey)?
+        };
         let mut nonce = [0; NONCE];
         nonce.copy_from_slice(&header[1 + KEY_ID..]);
         let mut clear = Zeroizing::new(body.to_vec());
-        self.cipher
+        key.cipher
             .decrypt_in_place(&XNonce::from(nonce), &place.associated_data(), &mut *clear)
             .map_err(|_| SealError::Damaged)?;
         Ok(clear)
@@ -237,5 +284,23 @@ mod tests {
         let opened = sealer(2).open(place("r-1", "a"), &blob);
         assert_eq!(opened.unwrap_err(), SealError::OtherKey);
         assert_eq!(format!("{one:?}"), "Sealer(..)");
+    }
+
+    #[test]
+    fn former_keys_open_and_do_not_seal() {
+        let one = sealer(1);
+        let old = one.seal(place("r-1", "a"), b"secret").unwrap();
+        one.renew(&Zeroizing::new([2; 32]));
+        assert_eq!(&**one.open(place("r-1", "a"), &old).unwrap(), b"secret");
+        let new = one.seal(place("r-1", "a"), b"secret").unwrap();
+        assert_eq!(
+            sealer(1).open(place("r-1", "a"), &new).unwrap_err(),
+            SealError::OtherKey
+        );
+        let later = sealer(2).with_former(&Zeroizing::new([1; 32]));
+        assert_eq!(later.key_ids(), one.key_ids());
+        for blob in [old, new] {
+            assert_eq!(&**later.open(place("r-1", "a"), &blob).unwrap(), b"secret");
+        }
     }
 }

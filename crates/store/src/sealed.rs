@@ -45,6 +45,15 @@ pub(crate) fn key_secret(key: &str) -> Place<'_> {
     }
 }
 
+/// The secret half that a key pair had before.
+pub(crate) fn former_secret(key: &str) -> Place<'_> {
+    Place {
+        table: "access_key",
+        row: [key, ""],
+        column: "sealed_former",
+    }
+}
+
 /// A known text by which a wrong master key is noticed at the start.
 pub(crate) const CANARY: Place<'static> = Place {
     table: "canary",

@@ -1,8 +1,10 @@
 //! The embedded store, as the port sees it.
 
+use crate::audit;
 use crate::open::{OpenError, prepare};
 use crate::read;
 use crate::readers::Readers;
+use crate::reseal;
 use crate::rows::Secrets;
 use crate::seal::Sealer;
 use crate::strikes;
@@ -10,13 +12,14 @@ use crate::views::Views;
 use crate::writer::{Counters, Job, QUEUE_MAX, Reply, Writer};
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
-use claviger_core::audit::AuditEntry;
+use claviger_core::access_policy::AccessPolicy;
+use claviger_core::audit::{AuditEnds, AuditEntry, AuditQuery, AuditRow};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountName, InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
 use claviger_core::node::NodeRecord;
 use claviger_core::ports::{Accepted, AccountWrite, Op, Store, StoreError, Strikes};
-use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
+use claviger_core::query::{InstanceQuery, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::task::Task;
 use std::path::Path;
@@ -56,8 +59,8 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`OpenError`], each with a line that says what to do.
-    pub fn open(path: &Path, seal: Sealer) -> Result<SqliteStore, OpenError> {
-        let sealer = Arc::new(seal);
+    pub fn open(path: &Path, seal: impl Into<Arc<Sealer>>) -> Result<SqliteStore, OpenError> {
+        let sealer = seal.into();
         let counters = Arc::new(Counters::default());
         let views = Arc::new(Views::default());
         let opened = prepare(path, &sealer)?;
@@ -204,8 +207,26 @@ impl Store for SqliteStore {
         self.readers.list(move |db| read::keys(db, &sealer)).await
     }
 
-    async fn audit(&self, page: Page) -> Result<Rows<AuditEntry>, StoreError> {
-        self.readers.list(move |db| read::audit(db, page)).await
+    async fn access_policies(&self) -> Result<Vec<AccessPolicy>, StoreError> {
+        self.readers.list(read::access_policies).await
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Rows<AuditRow>, StoreError> {
+        let query = query.clone();
+        self.readers.list(move |db| read::audit(db, &query)).await
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
+        let sealer = &self.sealer;
+        self.readers.point(|db| audit::ends(db, sealer)).await
+    }
+
+    async fn reseal(&self, limit: u64) -> Result<u64, StoreError> {
+        if limit > 0 {
+            return self.write(|reply| Job::Reseal(limit, reply)).await;
+        }
+        let sealer = Arc::clone(&self.sealer);
+        self.readers.list(move |db| reseal::left(db, &sealer)).await
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

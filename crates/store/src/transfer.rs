@@ -8,6 +8,7 @@
 mod file;
 mod sqlite;
 
+use crate::audit::end_place;
 use crate::open::OpenError;
 use crate::postgres;
 use crate::seal::Sealer;
@@ -31,8 +32,15 @@ const PIECES_MAX: usize = 1_024;
 
 /// Tables that are not content: the schema's own history, the proof of the master key, and what
 /// only the processes that serve a store now mean.
-pub(crate) const NOT_CONTENT: [&str; 6] =
-    ["migration", "canary", "member", "lease", "seat", "mark"];
+pub(crate) const NOT_CONTENT: [&str; 7] = [
+    "migration",
+    "canary",
+    "member",
+    "lease",
+    "seat",
+    "mark",
+    "audit_new",
+];
 
 /// The setting that holds the sequence of task numbers in the embedded store; a sequence of its
 /// own in the shared one.
@@ -309,6 +317,8 @@ impl Guard {
             ("instance", "sealed_login") => sealed::instance_login(text("id")),
             ("instance", "sealed_default_password") => sealed::default_password(text("id")),
             ("access_key", "sealed_secret") => sealed::key_secret(text("id")),
+            ("access_key", "sealed_former") => sealed::former_secret(text("id")),
+            ("audit_end", "sealed_end") => end_place(text("which")),
             // Its place is known elsewhere; under which key it is sealed shows on it.
             _ => return self.sealer.has_sealed(blob),
         };

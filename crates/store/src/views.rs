@@ -70,11 +70,17 @@ pub(crate) fn touched(op: &Op) -> Option<&InstanceId> {
         | Op::SetPolicy(id, _)
         | Op::Adopt(id, _)
         | Op::SetLabels { instance: id, .. }
+        | Op::SetTags(id, _)
         | Op::Confirm(id, ..) => Some(id),
         Op::Observe(observed) => Some(&observed.instance),
         Op::AddKey(_)
         | Op::PutRootKey(_)
         | Op::RevokeKey(..)
+        | Op::SetKey(_)
+        | Op::KeysUsed(_)
+        | Op::PutAccessPolicy(_)
+        | Op::RemoveAccessPolicy(_)
+        | Op::Audit(_)
         | Op::Purge(_)
         | Op::ForgetTask(_)
         | Op::Fence(..)

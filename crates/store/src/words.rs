@@ -47,7 +47,7 @@ words! {
     TaskState { Running = "running", Succeeded = "succeeded", Superseded = "superseded" }
     NodeRole { Primary = "primary", Replica = "replica", Unknown = "unknown" }
     Persistence { Aclfile = "aclfile", Config = "config", Volatile = "volatile", Unknown = "unknown" }
-    Role { Admin = "admin", Operator = "operator", Auditor = "auditor" }
+    Role { Admin = "admin", Operator = "operator", Auditor = "auditor", None = "none" }
 }
 
 /// Routing as bits: 1 the primary, 2 replicas.

@@ -7,8 +7,8 @@
 use crate::fault::Fault;
 use crate::seal::Sealer;
 use crate::views::{self, Views};
-use crate::{change, ops, settings};
-use claviger_core::audit::AuditEntry;
+use crate::{audit, change, ops, reseal, settings};
+use claviger_core::audit::{AuditEnd, AuditEntry};
 use claviger_core::ids::{InstanceId, TaskId};
 use claviger_core::ports::{Accepted, AccountWrite, Op, StoreError};
 use claviger_core::refusal::Refusal;
@@ -37,6 +37,8 @@ pub(crate) enum Job {
     Apply(Vec<Op>, Option<Box<AuditEntry>>, Reply<()>),
     /// A setting, if it is not set.
     SettingOr(String, String, Reply<String>),
+    /// So many secrets sealed again under the current master key.
+    Reseal(u64, Reply<u64>),
 }
 
 /// Figures of the writer since the start.
@@ -56,6 +58,8 @@ pub(crate) struct Desk {
     /// The number that the next task gets. Never goes back; numbers of writes that failed are
     /// left out.
     pub(crate) next_task: TaskId,
+    /// The newest row of the audit trail, as far as this transaction has come.
+    pub(crate) audit: AuditEnd,
 }
 
 /// An answer that waits for the commit.
@@ -81,11 +85,13 @@ impl Writer {
     ) -> Result<Self, Fault> {
         let next_task = settings::next_task(&connection)?;
         counters.next_task.store(next_task.0, Ordering::Release);
+        let audit = audit::head(&connection, &sealer)?;
         Ok(Self {
             desk: Desk {
                 connection,
                 sealer,
                 next_task,
+                audit,
             },
             counters,
             views,
@@ -165,8 +171,14 @@ impl Writer {
         pending: &mut Vec<Pending>,
     ) -> Result<(), Fault> {
         self.desk.execute("BEGIN IMMEDIATE")?;
+        let before = self.desk.audit;
         let written = self.write_each(group, pending);
-        let committed = written.and_then(|()| self.desk.execute("COMMIT"));
+        let committed = written
+            .and_then(|()| self.desk.put_audit_head(before))
+            .and_then(|()| self.desk.execute("COMMIT"));
+        if committed.is_err() {
+            self.desk.audit = before;
+        }
         if committed.is_err() && !self.desk.connection.is_autocommit() {
             self.desk.execute("ROLLBACK")?;
         }
@@ -196,7 +208,7 @@ impl Job {
         match self {
             Job::Change(write, _) => vec![write.instance.clone()],
             Job::Apply(ops, _, _) => ops.iter().filter_map(views::touched).cloned().collect(),
-            Job::SettingOr(..) => Vec::new(),
+            Job::SettingOr(..) | Job::Reseal(..) => Vec::new(),
         }
     }
 
@@ -211,6 +223,7 @@ impl Job {
             Job::Change(_, reply) => drop(reply.send(Err(error))),
             Job::Apply(_, _, reply) => drop(reply.send(Err(error))),
             Job::SettingOr(_, _, reply) => drop(reply.send(Err(error))),
+            Job::Reseal(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -219,7 +232,12 @@ impl Job {
 pub(crate) fn seen_of_nodes(op: &Op) -> bool {
     matches!(
         op,
-        Op::Confirm(..) | Op::Observe(_) | Op::Purge(_) | Op::Fence(..) | Op::Show(..)
+        Op::Confirm(..)
+            | Op::Observe(_)
+            | Op::KeysUsed(_)
+            | Op::Purge(_)
+            | Op::Fence(..)
+            | Op::Show(..)
     )
 }
 
@@ -238,6 +256,11 @@ impl Desk {
                 let answer = self.savepoint(|desk| settings::setting_or(desk, &name, value));
                 later(reply, answer)
             }
+            Job::Reseal(limit, reply) => {
+                let answer =
+                    self.savepoint(|desk| reseal::reseal(&desk.connection, &desk.sealer, limit));
+                later(reply, answer)
+            }
         }
     }
 
@@ -247,11 +270,15 @@ impl Desk {
         write: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, StoreError> {
         self.execute("SAVEPOINT one")?;
+        let audit = self.audit;
         let answer = catch_unwind(AssertUnwindSafe(|| write(self))).unwrap_or_else(|_| {
             tracing::error!("a write panicked; it was undone");
             let text = "a write was broken off by an internal error".to_owned();
             Err(StoreError::Unavailable(text).into())
         });
+        if answer.is_err() {
+            self.audit = audit;
+        }
         if answer.is_err() && !self.connection.is_autocommit() {
             self.execute("ROLLBACK TO one")?;
         }
@@ -259,6 +286,14 @@ impl Desk {
             self.execute("RELEASE one")?;
         }
         Ok(answer?)
+    }
+
+    /// Writes the head of the audit trail, if this transaction has moved it.
+    fn put_audit_head(&self, before: AuditEnd) -> Result<(), Fault> {
+        if self.audit == before {
+            return Ok(());
+        }
+        audit::put_end(&self.connection, &self.sealer, "head", self.audit)
     }
 
     /// A statement without parameters, kept prepared.

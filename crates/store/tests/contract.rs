@@ -8,8 +8,10 @@ mod embedded;
 mod shared;
 mod transfer;
 
-use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::access::{AccessKey, FormerSecret, Role, Scope, Tags};
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{AccountKind, Life};
+use claviger_core::audit::{AuditEntry, AuditQuery, Broken, Chain, Facts};
 use claviger_core::command::{Command, ModifyAccount, Target};
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, Revision, TaskId};
@@ -54,7 +56,14 @@ macro_rules! suite {
                 tasks_by_query,
                 task_numbers_never_return,
                 keys,
+                keys_are_rotated_and_end,
+                last_uses_only_rise,
+                access_policies,
+                tags_are_kept,
                 audit_newest_first,
+                audit_by_query,
+                audit_is_a_chain,
+                what_is_undone_leaves_no_gap,
                 operations_are_all_or_nothing,
                 settings_are_written_once,
                 purge_forgets_what_is_past,
@@ -273,7 +282,7 @@ mod cases {
         good.nonce = nonce(1);
         assert!(store.change(good).await.unwrap().is_ok());
         assert_eq!(held(&*store, "r-1").await.instance.revision, Revision(2));
-        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 2);
+        assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().total, 2);
         assert_eq!(task_states(&store).await.len(), 2);
     }
 
@@ -324,7 +333,7 @@ mod cases {
         assert_eq!(answers.iter().filter(|a| !a.replayed).count(), 1);
         assert!(answers.iter().all(|a| a.outcome == answers[0].outcome));
         assert_eq!(held(&*store, "r-1").await.accounts.len(), 2);
-        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 1);
+        assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().total, 1);
     }
 
     pub(super) async fn nonces_are_used_once(store: Any) {
@@ -734,13 +743,9 @@ mod cases {
 
     fn key(id: &str, secret: &str) -> AccessKey {
         AccessKey {
-            id: id.into(),
-            secret: Secret::new(secret),
-            role: Role::Operator,
             scope: Scope::Only(vec!["r-1".into(), "r-2".into()]),
             description: "for tests".into(),
-            created_at: now(),
-            revoked_at: None,
+            ..AccessKey::new(id.into(), Secret::new(secret), Role::Operator, now())
         }
     }
 
@@ -794,10 +799,10 @@ mod cases {
         let mut refused = audit_entry("DeleteAccount");
         refused.outcome = "AccountNotFound".into();
         store.apply(vec![], Some(refused.clone())).await.unwrap();
-        let rows = store.audit(Page::ALL).await.unwrap();
+        let rows = store.audit(&AuditQuery::default()).await.unwrap();
         assert_eq!(rows.total, 2);
-        assert_eq!(rows.rows[0], refused);
-        let made = &rows.rows[1];
+        assert_eq!(rows.rows[0].entry, refused);
+        let made = &rows.rows[1].entry;
         assert_eq!((made.outcome.as_str(), made.account.as_str()), ("ok", "a"));
         assert_eq!(
             (made.instance.as_str(), made.request_id.as_str()),
@@ -808,9 +813,285 @@ mod cases {
             offset: 1,
             limit: 1,
         };
-        let rows = store.audit(page).await.unwrap();
+        let query = AuditQuery {
+            page,
+            ..AuditQuery::default()
+        };
+        let rows = store.audit(&query).await.unwrap();
         assert_eq!((rows.rows.len(), rows.total), (1, 2));
-        assert_eq!(rows.rows[0].outcome, "ok");
+        assert_eq!(rows.rows[0].entry.outcome, "ok");
+        assert_eq!(made.after["privilege"], "read-only");
+        assert!(made.before.is_empty() && !made.after["password_set_at"].is_empty());
+    }
+
+    pub(super) async fn keys_are_rotated_and_end(store: Any) {
+        let mut new = key("k-a", "s-1");
+        new.tags = Tags::from([("team".into(), "orders".into())]);
+        new.expires_at = Some(after_secs(90));
+        store.apply(vec![Op::AddKey(new)], None).await.unwrap();
+        let found = async || store.key(&"k-a".into()).await.unwrap().unwrap();
+        let held = found().await;
+        assert_eq!(held.tags["team"], "orders");
+        assert_eq!(held.expires_at, Some(after_secs(90)));
+        assert!(held.former.is_none() && held.last_used_at.is_none());
+        let rotated = AccessKey {
+            secret: Secret::new("s-2"),
+            former: Some(FormerSecret {
+                secret: held.secret.clone(),
+                until: after_secs(60),
+            }),
+            expires_at: None,
+            // None of these may change.
+            role: Role::Admin,
+            scope: Scope::All,
+            created_at: after_secs(5),
+            revoked_at: Some(now()),
+            ..held
+        };
+        store.apply(vec![Op::SetKey(rotated)], None).await.unwrap();
+        let held = found().await;
+        let former = held.former.unwrap();
+        assert_eq!(
+            (held.secret.expose(), former.secret.expose()),
+            ("s-2", "s-1")
+        );
+        assert_eq!((former.until, held.expires_at), (after_secs(60), None));
+        assert_eq!((held.role, held.created_at), (Role::Operator, now()));
+        assert!(held.scope != Scope::All && held.revoked_at.is_none());
+        let nobody = store.apply(vec![Op::SetKey(key("k-x", "s"))], None).await;
+        assert!(matches!(nobody, Err(StoreError::NotFound)));
+    }
+
+    pub(super) async fn last_uses_only_rise(store: Any) {
+        let new = vec![Op::AddKey(key("k-a", "s")), Op::AddKey(key("k-b", "s"))];
+        store.apply(new, None).await.unwrap();
+        for (secs, expected) in [(10, 10), (5, 10), (20, 20)] {
+            let used = vec![("k-a".into(), after_secs(secs)), ("k-x".into(), now())];
+            store.apply(vec![Op::KeysUsed(used)], None).await.unwrap();
+            let held = store.key(&"k-a".into()).await.unwrap().unwrap();
+            assert_eq!(held.last_used_at, Some(after_secs(expected)));
+        }
+        let other = store.key(&"k-b".into()).await.unwrap().unwrap();
+        assert_eq!(other.last_used_at, None);
+    }
+
+    pub(super) async fn access_policies(store: Any) {
+        let policy = |name: &str, text: &str, secs| AccessPolicy {
+            name: name.into(),
+            text: text.into(),
+            changed_at: after_secs(secs),
+            changed_by: "root".into(),
+        };
+        assert!(store.access_policies().await.unwrap().is_empty());
+        let ops = vec![
+            Op::PutAccessPolicy(policy("b", "two", 1)),
+            Op::PutAccessPolicy(policy("a", "one", 2)),
+            Op::PutAccessPolicy(policy("b", "three", 3)),
+        ];
+        store.apply(ops, None).await.unwrap();
+        let wanted = [policy("a", "one", 2), policy("b", "three", 3)];
+        assert_eq!(store.access_policies().await.unwrap(), wanted);
+        let remove = || vec![Op::RemoveAccessPolicy("a".into())];
+        store.apply(remove(), None).await.unwrap();
+        let again = store.apply(remove(), None).await;
+        assert!(matches!(again, Err(StoreError::NotFound)));
+        assert_eq!(store.access_policies().await.unwrap().len(), 1);
+    }
+
+    pub(super) async fn tags_are_kept(store: Any) {
+        let id = with_instance(&store).await;
+        assert_eq!(held(&*store, "r-1").await.instance.tags["team"], "orders");
+        let tags = Tags::from([("env".into(), "pröd".into())]);
+        // Read before, so that a view that is kept would show.
+        store.viewed(&id).await.unwrap();
+        let op = Op::SetTags(id.clone(), tags.clone());
+        store.apply(vec![op], None).await.unwrap();
+        assert_eq!(held(&*store, "r-1").await.instance.tags, tags);
+        let viewed = store.viewed(&id).await.unwrap().unwrap();
+        assert_eq!(viewed.instance.tags, tags);
+        let nowhere = store
+            .apply(vec![Op::SetTags("r-9".into(), tags)], None)
+            .await;
+        assert!(matches!(nowhere, Err(StoreError::NotFound)));
+    }
+
+    fn entry(action: &str, secs: i64) -> AuditEntry {
+        AuditEntry {
+            at: after_secs(secs),
+            key: "k-a".into(),
+            session: "CLVSx".into(),
+            instance: "r-1".into(),
+            account: "a".into(),
+            outcome: "ok".into(),
+            before: Facts::from([("privilege".into(), "read-only".into())]),
+            after: Facts::from([("privilege".into(), "read-write".into())]),
+            ..audit_entry(action)
+        }
+    }
+
+    pub(super) async fn audit_by_query(store: Any) {
+        for n in 0..5_i64 {
+            let mut entry = entry(&format!("action-{}", n % 2), n);
+            entry.account = format!("account-{n}");
+            if n == 3 {
+                entry.outcome = "NotPermitted".into();
+                entry.key = "k-b".into();
+                entry.instance = "r-2".into();
+            }
+            store.apply(vec![Op::Audit(entry)], None).await.unwrap();
+        }
+        let whole = store.audit(&AuditQuery::default()).await.unwrap();
+        assert_eq!(whole.total, 5);
+        let some = |text: &str| Some(text.to_owned());
+        let queries = [
+            (
+                AuditQuery {
+                    instance: Some("r-2".into()),
+                    ..AuditQuery::default()
+                },
+                1,
+            ),
+            (
+                AuditQuery {
+                    account: some("account-2"),
+                    ..AuditQuery::default()
+                },
+                1,
+            ),
+            (
+                AuditQuery {
+                    key: some("k-a"),
+                    ..AuditQuery::default()
+                },
+                4,
+            ),
+            (
+                AuditQuery {
+                    outcome: some("NotPermitted"),
+                    ..AuditQuery::default()
+                },
+                1,
+            ),
+            (
+                AuditQuery {
+                    action: some("action-0"),
+                    ..AuditQuery::default()
+                },
+                3,
+            ),
+            (
+                AuditQuery {
+                    since: Some(after_secs(2)),
+                    ..AuditQuery::default()
+                },
+                3,
+            ),
+            (
+                AuditQuery {
+                    until: Some(after_secs(2)),
+                    ..AuditQuery::default()
+                },
+                2,
+            ),
+            (
+                AuditQuery {
+                    after: Some(whole.rows[1].seq),
+                    ..AuditQuery::default()
+                },
+                1,
+            ),
+        ];
+        for (mut query, count) in queries {
+            let found = store.audit(&query).await.unwrap();
+            assert_eq!(
+                (found.rows.len(), found.total),
+                (count, count as u64),
+                "{query:?}"
+            );
+            let meant: Vec<_> = whole.rows.iter().filter(|row| query.meets(row)).collect();
+            assert!(found.rows.iter().eq(meant), "{query:?}");
+            query.oldest_first = true;
+            let mut turned = store.audit(&query).await.unwrap().rows;
+            turned.reverse();
+            assert_eq!(turned, found.rows, "{query:?}");
+        }
+        assert_eq!(whole.rows[4].entry, {
+            let mut first = entry("action-0", 0);
+            first.account = "account-0".into();
+            first
+        });
+    }
+
+    /// Follows the chain as the service does, with a page of two rows.
+    async fn follow(store: &Any) -> Result<u64, Broken> {
+        let ends = store.audit_ends().await.unwrap();
+        let mut chain = Chain::after(ends.base);
+        let mut count = 0;
+        loop {
+            let query = AuditQuery {
+                after: Some(chain.end().seq),
+                oldest_first: true,
+                page: Page {
+                    offset: 0,
+                    limit: 2,
+                },
+                ..AuditQuery::default()
+            };
+            let rows = store.audit(&query).await.unwrap().rows;
+            if rows.is_empty() {
+                return chain.finish(ends.head).map(|()| count);
+            }
+            for row in &rows {
+                chain.follow(row)?;
+                count += 1;
+            }
+        }
+    }
+
+    pub(super) async fn audit_is_a_chain(store: Any) {
+        assert_eq!(follow(&store).await, Ok(0));
+        with_instance(&store).await;
+        ask(&*store, create("r-1", "a", "p")).await.unwrap();
+        let ops = vec![Op::Audit(entry("one", 1)), Op::Audit(entry("two", 2))];
+        store.apply(ops, Some(entry("three", 3))).await.unwrap();
+        assert_eq!(follow(&store).await, Ok(4));
+        // Many at once still have one order.
+        let all = (0..40).map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let entry = entry(&format!("at once {n}"), n);
+                store.apply(Vec::new(), Some(entry)).await.unwrap();
+            })
+        });
+        for one in all.collect::<Vec<_>>() {
+            one.await.unwrap();
+        }
+        assert_eq!(follow(&store).await, Ok(44));
+        let ends = store.audit_ends().await.unwrap();
+        assert_eq!((ends.base.seq, ends.head.seq), (0, 44));
+    }
+
+    pub(super) async fn what_is_undone_leaves_no_gap(store: Any) {
+        with_instance(&store).await;
+        store
+            .apply(Vec::new(), Some(entry("before", 1)))
+            .await
+            .unwrap();
+        for _ in 0..3 {
+            // The row is written, and then the operation after it fails.
+            let ops = vec![
+                Op::Audit(entry("undone", 2)),
+                Op::RevokeKey("k-x".into(), now()),
+            ];
+            assert!(store.apply(ops, None).await.is_err());
+            let refused = ask(&*store, delete("r-1", "nobody")).await;
+            assert_eq!(refused.unwrap_err(), Refusal::AccountNotFound);
+        }
+        store
+            .apply(Vec::new(), Some(entry("after", 3)))
+            .await
+            .unwrap();
+        assert_eq!(follow(&store).await, Ok(2));
     }
 
     pub(super) async fn operations_are_all_or_nothing(store: Any) {
@@ -821,7 +1102,7 @@ mod cases {
         let answer = store.apply(ops, Some(audit_entry("x"))).await;
         assert!(matches!(answer, Err(StoreError::NotFound)));
         assert!(store.key(&"k-a".into()).await.unwrap().is_none());
-        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 0);
+        assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().total, 0);
     }
 
     pub(super) async fn settings_are_written_once(store: Any) {
@@ -860,7 +1141,7 @@ mod cases {
         again.idempotency = token("t", 2);
         again.nonce = nonce(1);
         assert!(!store.change(again).await.unwrap().unwrap().replayed);
-        assert_eq!(store.audit(Page::ALL).await.unwrap().total, 3);
+        assert_eq!(store.audit(&AuditQuery::default()).await.unwrap().total, 3);
         let next = ask(&*store, create("r-1", "d", "p")).await.unwrap();
         assert_eq!(next.outcome.task, TaskId(4));
     }

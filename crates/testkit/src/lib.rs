@@ -10,10 +10,12 @@ pub mod fault_proxy;
 pub mod memory;
 pub mod postgres;
 pub mod proxy;
+pub mod rights;
 pub mod sentinels;
 pub mod server;
 pub mod session;
 pub mod simnode;
+pub mod trail;
 pub mod wait;
 
 pub use clock::{FixedClock, SystemClock};

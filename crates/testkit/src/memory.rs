@@ -2,10 +2,13 @@
 
 mod ops;
 
+use crate::rights::Rights;
+use crate::trail::{Trail, page};
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{Account, AccountKind, Life};
-use claviger_core::audit::AuditEntry;
+use claviger_core::audit::{AuditEnds, AuditEntry, AuditQuery, AuditRow};
 use claviger_core::clock::Timestamp;
 use claviger_core::decide::Decision;
 use claviger_core::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, TaskId};
@@ -16,7 +19,7 @@ use claviger_core::ports::{
     Accepted, AccountWrite, Confirm, Observed, Op, Store, StoreError, Strikes,
 };
 use claviger_core::privilege::{Privilege, Routing};
-use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
+use claviger_core::query::{InstanceQuery, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
 use claviger_core::task::{Task, TaskState};
@@ -29,10 +32,9 @@ struct State {
     instances: BTreeMap<InstanceId, Held>,
     nodes: HashMap<InstanceId, Vec<NodeRecord>>,
     tasks: Vec<Task>,
-    keys: Vec<AccessKey>,
-    audit: Vec<AuditEntry>,
+    rights: Rights,
+    trail: Trail,
     settings: HashMap<String, String>,
-    strikes: HashMap<String, Strikes>,
     replies: HashMap<(String, String), Accepted>,
     next_task: i64,
 }
@@ -66,6 +68,11 @@ impl MemoryStore {
     /// How often an instance was read with its secrets.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// Changes a row of the audit trail behind the chain's back; counted from the oldest.
+    pub fn tamper(&self, index: usize, change: impl FnOnce(&mut AuditEntry)) {
+        self.lock().trail.tamper(index, change);
     }
 
     /// How often something seen was written.
@@ -288,15 +295,6 @@ fn write(state: &mut State, decision: Decision) {
     state.tasks.push(decision.task);
 }
 
-fn page<T: Clone>(all: &[T], page: Page) -> Rows<T> {
-    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
-    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    Rows {
-        rows: all.iter().skip(offset).take(limit).cloned().collect(),
-        total: u64::try_from(all.len()).unwrap_or(u64::MAX),
-    }
-}
-
 #[async_trait]
 impl Store for MemoryStore {
     async fn change(&self, ask: AccountWrite) -> Result<Result<Accepted, Refusal>, StoreError> {
@@ -320,8 +318,16 @@ impl Store for MemoryStore {
             revision: decision.revision,
             replayed: false,
         };
+        let audit = AuditEntry {
+            account: decision.account.name.to_string(),
+            outcome: "ok".into(),
+            detail: decision.detail.clone(),
+            before: decision.before.clone(),
+            after: decision.after.clone(),
+            ..ask.audit
+        };
         write(&mut state, decision);
-        state.audit.insert(0, ask.audit);
+        state.trail.put(audit);
         if let Some(token) = token {
             state.replies.insert(token, accepted.clone());
         }
@@ -333,7 +339,7 @@ impl Store for MemoryStore {
         for op in ops {
             self.apply_one(&mut state, op)?;
         }
-        state.audit.extend(audit);
+        audit.into_iter().for_each(|entry| state.trail.put(entry));
         Ok(())
     }
 
@@ -406,19 +412,31 @@ impl Store for MemoryStore {
     }
 
     async fn strikes(&self, scope: &str) -> Result<Strikes, StoreError> {
-        Ok(self.open()?.strikes.get(scope).copied().unwrap_or_default())
+        Ok(self.open()?.rights.strikes(scope))
     }
 
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {
-        Ok(self.open()?.keys.iter().find(|key| key.id == *id).cloned())
+        Ok(self.open()?.rights.key(id))
     }
 
     async fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
-        Ok(self.open()?.keys.clone())
+        Ok(self.open()?.rights.keys())
     }
 
-    async fn audit(&self, range: Page) -> Result<Rows<AuditEntry>, StoreError> {
-        Ok(page(&self.open()?.audit, range))
+    async fn access_policies(&self) -> Result<Vec<AccessPolicy>, StoreError> {
+        Ok(self.open()?.rights.policies())
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Rows<AuditRow>, StoreError> {
+        Ok(self.open()?.trail.find(query))
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
+        Ok(self.open()?.trail.ends())
+    }
+
+    async fn reseal(&self, _: u64) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

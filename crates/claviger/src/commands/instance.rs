@@ -63,6 +63,7 @@ fn add(args: &InstanceAddArgs, env: &dyn Env) -> Result<(), Failure> {
         "topology": args.topology.as_str(),
         "tls": { "ca": full(&args.ca)?, "cert": full(&args.cert)?, "key": full(&args.key)? },
         "force": args.force,
+        "tags": super::tags(&args.tags)?,
     });
     for (field, value) in [
         ("name", &args.name),
@@ -219,6 +220,7 @@ pub(super) fn show(instance: &Value, out: Out) -> Result<(), Failure> {
         ("instance", text(instance, "/id")),
         ("name", text(instance, "/name")),
         ("region", text(instance, "/region")),
+        ("tags", super::pairs_of(instance, "/tags")),
         ("state", text(instance, "/state")),
         ("topology", text(instance, "/topology")),
         ("engine", engine(instance, "/engine")),

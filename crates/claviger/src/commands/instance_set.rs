@@ -53,6 +53,13 @@ pub(super) fn run(args: &InstanceSetArgs, env: &dyn Env) -> Result<(), Failure> 
     if let Some(region) = &args.region {
         body["region"] = json!(region);
     }
+    let mut tags = super::tags(&args.tags)?;
+    for name in &args.untags {
+        tags.insert(name.clone(), Value::Null);
+    }
+    if !tags.is_empty() {
+        body["tags"] = Value::Object(tags);
+    }
     if args.pause || args.resume {
         body["paused"] = json!(args.pause);
     }

@@ -9,7 +9,9 @@ mod instance;
 mod instance_set;
 mod key;
 mod login_rules;
+mod master_key;
 mod plan;
+mod policy;
 mod status;
 mod store;
 mod task;
@@ -36,7 +38,9 @@ pub(crate) fn run(cli: Cli, env: &dyn Env) -> Result<(), Failure> {
         Command::Key(command) => key::run(command, env),
         Command::Task(command) => task::run(command, env),
         Command::Call(args) => call::run(&args, env),
-        Command::Audit(args) => audit::run(&args, env),
+        Command::Policy(command) => policy::run(command, env),
+        Command::Audit(args) => audit::run(*args, env),
+        Command::MasterKey(command) => master_key::run(&command, env),
         Command::Store(command) => store::run(&command, env),
         Command::Backup(args) => store::backup(&args, env),
         Command::Restore(args) => store::restore(&args, env),
@@ -50,6 +54,28 @@ pub(crate) fn run(cli: Cli, env: &dyn Env) -> Result<(), Failure> {
             Out::new(false).bytes(&script)
         }
     }
+}
+
+/// Tags as they are given: `NAME=VALUE` each.
+fn tags(texts: &[String]) -> Result<serde_json::Map<String, Value>, Failure> {
+    let mut tags = serde_json::Map::new();
+    for text in texts {
+        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::usage(format!(
+                "{text:?} is not a tag such as team=orders"
+            )));
+        };
+        tags.insert(name.to_owned(), value.into());
+    }
+    Ok(tags)
+}
+
+/// An object's texts as `name=value`, joined.
+fn pairs_of(value: &Value, pointer: &str) -> String {
+    let object = value.pointer(pointer).and_then(Value::as_object);
+    let pairs = object.into_iter().flatten();
+    let pairs = pairs.map(|(name, value)| format!("{name}={}", text(value, "")));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 /// The text at a JSON pointer; empty if there is none, numbers and truths as written.

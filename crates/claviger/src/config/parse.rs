@@ -1,6 +1,6 @@
 //! One small parser per kind of setting: a text in, a value or a reason in plain words out.
 
-use super::LogFormat;
+use super::{LogFormat, SyslogTarget};
 use claviger_store::Place;
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -86,6 +86,22 @@ pub(super) fn log_format(text: &str) -> Result<Option<LogFormat>, String> {
         "json" => Ok(Some(LogFormat::Json)),
         _ => Err(format!("{text:?} is neither text nor json")),
     }
+}
+
+/// `udp:HOST:PORT` or `unix:PATH`.
+pub(super) fn syslog(text: &str) -> Result<Option<SyslogTarget>, String> {
+    let target = match text.split_once(':') {
+        Some(("udp", address))
+            if address
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok()) =>
+        {
+            SyslogTarget::Udp(address.to_owned())
+        }
+        Some(("unix", path)) if !path.is_empty() => SyslogTarget::Unix(PathBuf::from(path)),
+        _ => return Err(format!("{text:?} is neither udp:HOST:PORT nor unix:PATH")),
+    };
+    Ok(Some(target))
 }
 
 /// error, warn, info, debug or trace.

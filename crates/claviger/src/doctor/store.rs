@@ -4,6 +4,7 @@ use super::{Finding, clock};
 use crate::config::{Config, MasterKey};
 use crate::entropy::SystemEntropy;
 use crate::master_key;
+use claviger_core::audit::AuditQuery;
 use claviger_core::clock::Timestamp;
 use claviger_core::ports::StoreError;
 use claviger_core::query::Page;
@@ -55,7 +56,7 @@ fn opened(config: &Config) -> Vec<Finding> {
             "see the master key",
         )];
     };
-    let sealer = Sealer::new(&master.key, Arc::new(SystemEntropy));
+    let sealer = Arc::new(master_key::sealer(&master, Arc::new(SystemEntropy)));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -97,15 +98,19 @@ fn opened(config: &Config) -> Vec<Finding> {
 /// When the newest entry of the audit trail was written.
 async fn newest(
     place: &Place,
-    sealer: Sealer,
+    sealer: Arc<Sealer>,
 ) -> Result<Result<Option<Timestamp>, StoreError>, OpenError> {
     let one = Page {
         offset: 0,
         limit: 1,
     };
+    let query = AuditQuery {
+        page: one,
+        ..AuditQuery::default()
+    };
     let opened = claviger_store::open(place, sealer, "doctor").await?;
-    let audit = opened.store().audit(one).await;
-    Ok(audit.map(|audit| audit.rows.first().map(|entry| entry.at)))
+    let audit = opened.store().audit(&query).await;
+    Ok(audit.map(|audit| audit.rows.first().map(|row| row.entry.at)))
 }
 
 /// Room on the disk of the data directory, or of the nearest directory above that is there.

@@ -7,6 +7,7 @@
     reason = "a failed test may panic"
 )]
 
+mod access;
 mod dev;
 mod doctor;
 mod harness;

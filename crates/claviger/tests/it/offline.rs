@@ -186,9 +186,13 @@ fn a_signed_request_is_printed_for_curl() {
         "{text}"
     );
     assert!(text.contains("'x-tc-region: ap-shanghai'"), "{text}");
-    let body =
-        r#"{"AccountName":"app","InstanceId":"crs-1","NoAuth":false,"ReadonlyPolicy":["master"]}"#;
-    assert!(text.contains(body), "{text}");
+    for member in [
+        r#""AccountName":"app""#,
+        r#""NoAuth":false"#,
+        r#""ReadonlyPolicy":["master"]"#,
+    ] {
+        assert!(text.contains(member), "{text}");
+    }
     let args = "call volcengine ListDBAccount InstanceId=redis-1 --curl --endpoint \
                 https://redis.cn-shanghai.volcengineapi.com";
     let args: Vec<_> = args.split_whitespace().collect();

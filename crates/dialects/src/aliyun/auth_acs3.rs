@@ -112,7 +112,8 @@ pub(super) fn open(raw: &RawRequest, params: Params) -> Result<Envelope, Refusal
         return Err(invalid("SignatureNonce", "it is too long"));
     }
     // The `SecurityToken` among the parameters is an ordinary one here.
-    check_key(authorization.key, header("x-acs-security-token").is_some())?;
+    let token = header("x-acs-security-token").map(Secret::new);
+    check_key(authorization.key, token.is_some())?;
     if header("x-acs-accesskey-id").is_some_and(|key| key != authorization.key) {
         return malformed("two different access keys are given");
     }
@@ -126,7 +127,7 @@ pub(super) fn open(raw: &RawRequest, params: Params) -> Result<Envelope, Refusal
         lead_s_max: SKEW_S_MAX,
         project: None,
         nonce: Some((nonce.to_owned(), NONCE_KEPT_S)),
-        token: None,
+        token,
         params,
     })
 }

@@ -135,7 +135,6 @@ pub(super) fn open(raw: &RawRequest) -> Result<Envelope, Refusal> {
     let common = Common {
         version,
         region,
-        token: header(raw, "x-tc-token").is_some(),
         json,
         mixed: false,
     };
@@ -154,7 +153,7 @@ pub(super) fn open(raw: &RawRequest) -> Result<Envelope, Refusal> {
         lead_s_max: SKEW_S_MAX,
         project: None,
         nonce: None,
-        token: None,
+        token: header(raw, "x-tc-token").map(Secret::new),
         params: packed,
     })
 }

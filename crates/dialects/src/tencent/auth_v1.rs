@@ -37,10 +37,10 @@ pub(super) fn open(raw: &RawRequest) -> Result<Envelope, Refusal> {
     if key.len() > KEY_LEN_MAX {
         return Err(Refusal::KeyUnknown);
     }
+    let token = fields.get("Token").filter(|token| !token.is_empty());
     let common = Common {
         version,
         region,
-        token: fields.get("Token").is_some_and(|token| !token.is_empty()),
         json: None,
         mixed: true,
     };
@@ -58,7 +58,7 @@ pub(super) fn open(raw: &RawRequest) -> Result<Envelope, Refusal> {
         lead_s_max: SKEW_S_MAX,
         project: None,
         nonce: None,
-        token: None,
+        token: token.map(Secret::new),
         params: packed,
     })
 }

@@ -12,7 +12,6 @@ use claviger_core::secret::Secret;
 /// parameter of the caller's that begins with it changes nothing.
 const VERSION_FIELD: &str = "\u{1}version";
 const REGION_FIELD: &str = "\u{1}region";
-const TOKEN_FIELD: &str = "\u{1}token";
 const BODY_FIELD: &str = "\u{1}json";
 const SCHEME_FIELD: &str = "\u{1}scheme";
 
@@ -20,8 +19,6 @@ const SCHEME_FIELD: &str = "\u{1}scheme";
 pub(super) struct Common<'a> {
     pub(super) version: &'a str,
     pub(super) region: &'a str,
-    /// A temporary credential's token was sent.
-    pub(super) token: bool,
     /// The body, if it is JSON; otherwise the parameters follow one by one.
     pub(super) json: Option<&'a str>,
     /// The common fields of version 1 stand among the parameters.
@@ -35,7 +32,6 @@ impl Common<'_> {
         let mut push = |name: &str, value: &str| params.push(name.to_owned(), Secret::new(value));
         push(VERSION_FIELD, self.version);
         push(REGION_FIELD, self.region);
-        push(TOKEN_FIELD, if self.token { "sent" } else { "" });
         push(BODY_FIELD, self.json.unwrap_or_default());
         push(SCHEME_FIELD, if self.mixed { "v1" } else { "tc3" });
         params
@@ -43,19 +39,15 @@ impl Common<'_> {
 }
 
 /// How many entries [`Common::pack`] makes.
-const FIELDS: usize = 5;
+const FIELDS: usize = 4;
 
 /// The parameters themselves, when they came one by one.
 pub(super) fn pairs(params: &Params) -> impl Iterator<Item = (&str, &str)> {
     params.iter().skip(FIELDS)
 }
 
-/// Token and version, in the vendor's order.
+/// The version.
 pub(super) fn check(params: &Params) -> Result<(), Refusal> {
-    // No temporary credentials are issued here, so no token can be right.
-    if params.get(TOKEN_FIELD).is_some_and(|t| !t.is_empty()) {
-        return Err(Refusal::TokenInvalid);
-    }
     if params.get(VERSION_FIELD) != Some(VERSION) {
         return Err(Refusal::VersionUnknown);
     }

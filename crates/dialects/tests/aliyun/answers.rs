@@ -335,6 +335,7 @@ fn instance(id: &str) -> InstanceView {
         id: id.into(),
         name: format!("name of {id}"),
         region: "cn-hangzhou".into(),
+        tags: Default::default(),
         state: InstanceState::Running,
         topology_choice: TopologyChoice::Auto,
         topology: Some(Topology::Replicated),

@@ -130,7 +130,8 @@ fn v1_2_get_with_token() {
     let raw = v1("GET", STS_KEY, &query, signature, &[]);
     assert_eq!(verify(&raw, STS_SECRET), Ok(()));
     // Right, and refused all the same: no temporary credentials are issued here.
-    assert_eq!(Aliyun.open(&raw).unwrap_err(), Refusal::TokenInvalid);
+    let token = Aliyun.open(&raw).unwrap().token;
+    assert!(token.is_some_and(|token| token.expose() == STS_TOKEN));
 }
 
 #[test]
@@ -240,7 +241,8 @@ fn a3_2_token() {
         canonical_digest(&raw),
         "b43ac7743bcba931bf76f1571d52b5e016c180dbb462573207c8fc29aad14c81"
     );
-    assert_eq!(Aliyun.open(&raw).unwrap_err(), Refusal::TokenInvalid);
+    let token = Aliyun.open(&raw).unwrap().token;
+    assert!(token.is_some_and(|token| token.expose() == STS_TOKEN));
 }
 
 #[test]

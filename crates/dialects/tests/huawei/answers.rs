@@ -341,6 +341,7 @@ fn progress_and_jobs() {
 
 fn instance(id: &str, address: &str) -> InstanceView {
     InstanceView {
+        tags: Default::default(),
         id: id.into(),
         name: "orders".into(),
         region: "cn-north-4".into(),

@@ -155,7 +155,7 @@ fn rows() -> Vec<Row> {
         ),
         (
             NotPermitted {
-                action: Action::ChangeAccounts,
+                action: Action::CreateAccount,
             },
             403,
             "DCS.2003",

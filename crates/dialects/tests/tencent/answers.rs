@@ -237,6 +237,7 @@ fn sample_of_tasks() {
 
 fn instance(id: &str) -> InstanceView {
     InstanceView {
+        tags: Default::default(),
         id: id.into(),
         name: "orders".into(),
         region: "ap-guangzhou".into(),

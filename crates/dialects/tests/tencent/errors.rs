@@ -130,7 +130,7 @@ fn of_the_caller() -> Vec<Row> {
         (ProjectForeign, forbidden, "The project"),
         (
             NotPermitted {
-                action: Action::ChangeAccounts,
+                action: Action::CreateAccount,
             },
             "UnauthorizedOperation.NoCAMAuthed",
             "No CAM permissions",
@@ -258,7 +258,7 @@ fn all() {
 fn codes_of_the_seed() {
     let code = |refusal: Refusal| refused(MODIFY, &refusal).0;
     let forbidden = Refusal::NotPermitted {
-        action: Action::ChangeAccounts,
+        action: Action::CreateAccount,
     };
     let seed = [
         (code(Refusal::AccountExists), "FailedOperation.SystemError"),

@@ -285,14 +285,16 @@ fn times() {
     assert_eq!(code(&raw), "AuthFailure.SignatureFailure");
 }
 
-/// A key that is unknown, a signature that is wrong, then token, version, action, region,
+/// A key that is unknown, a signature that is wrong, then version, action, region,
 /// parameters: each fault hides the later ones.
 #[test]
 fn order() {
     let mut raw = signed_json("NoSuchAction", r#"{"Nonsense":1}"#);
     raw = with_header(raw, "x-tc-version", Some("2000-01-01"));
     raw = with_header(raw, "x-tc-region", Some("nowhere"));
-    raw = with_header(raw, "x-tc-token", Some("t"));
+    let token = with_header(raw.clone(), "x-tc-token", Some("t"));
+    let token = Tencent.open(&token).unwrap().token;
+    assert!(token.is_some_and(|token| token.expose() == "t"));
     let good = raw.header("authorization").unwrap().to_owned();
     let stranger = with_header(
         raw.clone(),
@@ -303,8 +305,6 @@ fn order() {
     let mut forged = raw.clone();
     forged.body.push(b' ');
     assert_eq!(code(&forged), "AuthFailure.SignatureFailure");
-    assert_eq!(code(&raw), "AuthFailure.TokenFailure");
-    raw = with_header(raw, "x-tc-token", Some(""));
     assert_eq!(code(&raw), "NoSuchVersion");
     raw = with_header(raw, "x-tc-version", Some("2018-04-12"));
     assert_eq!(code(&raw), "InvalidAction");

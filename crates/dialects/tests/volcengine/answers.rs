@@ -150,6 +150,7 @@ fn lists() {
 
 fn instance(id: &str) -> InstanceView {
     InstanceView {
+        tags: Default::default(),
         id: id.into(),
         name: "main".into(),
         region: "cn-hangzhou".into(),

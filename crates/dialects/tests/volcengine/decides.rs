@@ -2,7 +2,9 @@
 //! this dialect's limits, put to the decision that uses them.
 
 use crate::support::{INSTANCE, ask};
-use claviger_core::access::{Action, Principal, Role, Scope, authorize};
+use claviger_core::access::{
+    AccessKey, Action, Circumstances, Judge, Principal, Resource, Role, authorize,
+};
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::clock::Timestamp;
 use claviger_core::command::Ask;
@@ -15,6 +17,7 @@ use claviger_core::instance::{
 use claviger_core::policy::InstancePolicy;
 use claviger_core::privilege::{Privilege, RoleName, Routing};
 use claviger_core::refusal::Refusal;
+use claviger_core::secret::Secret;
 use claviger_dialects::Dialect;
 use claviger_dialects::volcengine::{RULES, Volcengine};
 
@@ -49,6 +52,7 @@ fn held() -> Held {
         rules: vec!["+@read".into()],
     };
     let instance = Instance {
+        tags: Default::default(),
         id: INSTANCE.into(),
         name: "one".into(),
         region: "cn-hangzhou".into(),
@@ -85,19 +89,30 @@ fn held() -> Held {
     }
 }
 
+/// Permits everything: what is permitted is no concern of a decision.
+struct Everything;
+
+impl Judge for Everything {
+    fn permits(&self, _: &Principal, _: Action, _: &Resource<'_>) -> bool {
+        true
+    }
+}
+
 fn decided(held: &Held, action: &str, list: &[(&str, &str)]) -> Result<Decision, Refusal> {
     let mut all = vec![("InstanceId", INSTANCE)];
     all.extend_from_slice(list);
     let Ask::Command { command, .. } = ask(action, &all)? else {
         panic!("{action} changes nothing");
     };
-    let root = Principal {
-        key: "root".into(),
-        role: Role::Admin,
-        scope: Scope::All,
-    };
-    let id = INSTANCE.into();
-    let permitted = authorize(&root, Action::ChangeAccounts, Some(&id), command).unwrap();
+    let key = AccessKey::new(
+        "root".into(),
+        Secret::new("s"),
+        Role::Admin,
+        Timestamp::default(),
+    );
+    let root = Principal::of(&key, Circumstances::default());
+    let actions = command.actions();
+    let permitted = authorize(&Everything, &root, &actions, &Resource::Service, command).unwrap();
     let fresh = Fresh {
         at: Timestamp::from_millis(1),
         account: AccountId::from_parts(Timestamp::from_millis(1), [9; 10]),

@@ -21,7 +21,7 @@ fn rows() -> Vec<Row> {
         string_to_sign: "secret text".into(),
     };
     let denied = NotPermitted {
-        action: Action::ChangeAccounts,
+        action: Action::CreateAccount,
     };
     vec![
         (missing("Action"), "MissingParameter", 400, Some(100_002)),
@@ -212,7 +212,7 @@ fn texts_are_filled() {
         ),
         (
             Refusal::NotPermitted {
-                action: Action::ChangeAccounts,
+                action: Action::CreateAccount,
             },
             "User is not authorized to perform: redis:DeleteDBAccount on resource: \
              redis-cn0212gzmh2xs0000.",

@@ -1,5 +1,6 @@
 //! A fleet over servers of one version.
 
+use claviger_core::access::Tags;
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{InstanceId, NodeAddress, Revision};
 use claviger_core::instance::{
@@ -47,6 +48,7 @@ pub(crate) fn instance(id: &str, seeds: &[String]) -> Instance {
         id: InstanceId::from(id),
         name: id.to_owned(),
         region: "cn-hangzhou".to_owned(),
+        tags: Tags::new(),
         topology: TopologyChoice::Auto,
         master_name: None,
         seeds: seeds

@@ -6,6 +6,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod clock;
 mod cluster;
 mod common;

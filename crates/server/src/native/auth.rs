@@ -14,13 +14,47 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 /// What a request says of its sender, before it is believed and before its body is read.
-pub(crate) enum Credentials {
+pub(crate) struct Credentials {
+    claim: Claimed,
+    /// The token of temporary credentials.
+    token: Option<Secret>,
+}
+
+enum Claimed {
     Signed(Claim),
     Basic(KeyId, Secret),
 }
 
-/// Reads the `Authorization` header.
+impl Credentials {
+    /// The key that is claimed.
+    pub(crate) fn key(&self) -> &KeyId {
+        match &self.claim {
+            Claimed::Signed(claim) => &claim.key,
+            Claimed::Basic(key, _) => key,
+        }
+    }
+}
+
+/// The header that carries the token of temporary credentials. The secret that signs is derived
+/// from it, so it needs no signature of its own.
+pub(crate) const TOKEN: &str = "x-claviger-security-token";
+
+/// Reads the headers that say who asks.
 pub(crate) fn read(headers: &HeaderMap, origin: &Origin) -> Result<Credentials, Fault> {
+    let claim = claim(headers, origin)?;
+    let mut tokens = headers.get_all(TOKEN).iter();
+    let token = match (tokens.next(), tokens.next()) {
+        (None, _) => None,
+        (Some(token), None) => {
+            let token = token.to_str().map_err(|_| Refusal::TokenInvalid)?;
+            Some(Secret::new(token))
+        }
+        (Some(_), Some(_)) => return Err(Refusal::TokenInvalid.into()),
+    };
+    Ok(Credentials { claim, token })
+}
+
+fn claim(headers: &HeaderMap, origin: &Origin) -> Result<Claimed, Fault> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(Refusal::Unsigned)?;
     if values.next().is_some() {
@@ -34,7 +68,7 @@ pub(crate) fn read(headers: &HeaderMap, origin: &Origin) -> Result<Credentials, 
         return basic(value, origin);
     }
     parse(value)
-        .map(Credentials::Signed)
+        .map(Claimed::Signed)
         .map_err(|refusal| match refusal {
             Refusal::SignatureMethodUnsupported => Fault::new(
                 401,
@@ -47,7 +81,7 @@ pub(crate) fn read(headers: &HeaderMap, origin: &Origin) -> Result<Credentials, 
 
 /// Basic carries the secret itself, so it is taken only where it cannot be read on the way. It is
 /// refused before the secret is looked at, so that the answer tells nothing about it.
-fn basic(value: &str, origin: &Origin) -> Result<Credentials, Fault> {
+fn basic(value: &str, origin: &Origin) -> Result<Claimed, Fault> {
     if !origin.tls && !origin.peer.ip().to_canonical().is_loopback() {
         return Err(Fault::new(
             401,
@@ -62,7 +96,7 @@ fn basic(value: &str, origin: &Origin) -> Result<Credentials, Fault> {
     let pair = String::from_utf8(decoded).map(Secret::new);
     let pair = pair.map_err(|_| malformed())?;
     let (key, secret) = pair.expose().split_once(':').ok_or_else(malformed)?;
-    Ok(Credentials::Basic(KeyId::from(key), Secret::new(secret)))
+    Ok(Claimed::Basic(KeyId::from(key), Secret::new(secret)))
 }
 
 /// Verifies the sender: key, date, signature, nonce, in this order, then counts the request. A
@@ -71,33 +105,46 @@ pub(crate) async fn verify(
     service: &Service,
     credentials: &Credentials,
     request: Signed<'_>,
+    origin: &Origin,
 ) -> Result<Principal, Fault> {
-    let key = match credentials {
-        Credentials::Signed(claim) => &claim.key,
-        Credentials::Basic(key, _) => key,
-    };
-    let unknown = || {
-        let word = Refusal::KeyUnknown.word();
-        Fault::new(401, word, "the access key is not known, or is revoked")
-    };
-    let (principal, secret) = service.principal_for(key).ok_or_else(unknown)?;
-    match credentials {
-        Credentials::Signed(claim) => {
+    let key = credentials.key();
+    let from = service.admit_source(origin, "native")?;
+    let holder = service.holder(key, credentials.token.as_ref(), from);
+    let holder = service
+        .believe(holder, origin)
+        .map_err(|refusal| match refusal {
+            Refusal::KeyUnknown | Refusal::KeyRevoked => {
+                let told = "the access key is not known, is revoked, or has ended";
+                Fault::new(401, Refusal::KeyUnknown.word(), told)
+            }
+            other => other.into(),
+        })?;
+    match &credentials.claim {
+        Claimed::Signed(claim) => {
             claim.fresh(service.now())?;
-            claim.verify(&secret, request)?;
-            let used = service.nonce_seen(&claim.key, &claim.nonce, claim.stale_at());
+            let proven = holder.prove(|secret| claim.verify(secret, request));
+            service.believe(proven, origin)?;
+            let used = service.nonce_seen(key, &claim.nonce, claim.stale_at());
             if used.await? {
                 return Err(Refusal::NonceUsed.into());
             }
         }
-        Credentials::Basic(_, claimed) => {
-            if !secret.same_as(claimed) {
+        Claimed::Basic(_, claimed) => {
+            let proven = holder.prove(|secret| match secret.same_as(claimed) {
+                true => Ok(()),
+                false => Err(Refusal::SignatureMismatch {
+                    string_to_sign: String::new(),
+                }),
+            });
+            service.believe(proven, origin).map_err(|_| {
                 let word = "SecretWrong";
-                return Err(Fault::new(401, word, "the secret key is wrong"));
-            }
+                Fault::new(401, word, "the secret key is wrong")
+            })?;
         }
     }
-    service.admit(key)?;
+    let (principal, _) = holder.into_caller(service.now());
+    // Temporary credentials share the bound of their key.
+    service.admit(&principal.key)?;
     Ok(principal)
 }
 
@@ -127,11 +174,14 @@ mod tests {
             ("10.0.0.1", false, false),
         ] {
             match read_from(value, peer, tls) {
-                Ok(Credentials::Basic(key, secret)) => {
+                Ok(Credentials {
+                    claim: Claimed::Basic(key, secret),
+                    ..
+                }) => {
                     assert!(fine, "{peer} {tls}");
                     assert_eq!((key.as_str(), secret.expose()), ("key", "secret"));
                 }
-                Ok(Credentials::Signed(_)) => panic!("not signed"),
+                Ok(_) => panic!("not signed"),
                 Err(fault) => {
                     assert!(!fine, "{peer} {tls}");
                     assert_eq!((fault.status, fault.code), (401, "BasicRefused"));

@@ -16,6 +16,7 @@ use claviger_core::ids::{KeyId, RequestId};
 use claviger_core::refusal::Refusal;
 use claviger_dialects::native::{SCHEME, Signed};
 use claviger_service::Origin;
+use claviger_service::ledger::Attempt;
 use claviger_service::native::NativeContext;
 use fault::Fault;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
@@ -44,6 +45,8 @@ pub(crate) fn owns(path: &str) -> bool {
 struct Trace {
     route: Option<&'static Route>,
     key: Option<KeyId>,
+    /// What is told of it in the audit trail if it is refused.
+    attempt: Attempt,
     /// A header that the refusal asks for.
     header: Option<(HeaderName, HeaderValue)>,
 }
@@ -59,6 +62,7 @@ pub(crate) async fn handle(
     let mut trace = Trace {
         route: None,
         key: None,
+        attempt: Attempt::default(),
         header: None,
     };
     let outcome = answer(app, request, origin, &request_id, &mut trace).await;
@@ -78,7 +82,9 @@ async fn answer(
     if route.operation == Operation::Document {
         return Ok(operations::document());
     }
+    note_target(&mut trace.attempt, route, &args);
     let credentials = auth::read(&parts.headers, &origin)?;
+    trace.attempt.claimed = Some(credentials.key().clone());
     let body = read_body(app, &parts, body).await?;
     let signed = Signed {
         method: parts.method.as_str(),
@@ -86,8 +92,9 @@ async fn answer(
         query: parts.uri.query().unwrap_or_default(),
         body: &body.bytes,
     };
-    let principal = auth::verify(&app.service, &credentials, signed).await?;
+    let principal = auth::verify(&app.service, &credentials, signed, &origin).await?;
     trace.key = Some(principal.key.clone());
+    trace.attempt.principal = Some(principal.clone());
     takes(route, &parts, &body.bytes)?;
     let call = Call {
         route,
@@ -101,6 +108,39 @@ async fn answer(
         },
     };
     perform(app, call).await
+}
+
+/// What the request is about, as far as the path tells.
+fn note_target(attempt: &mut Attempt, route: &Route, args: &Args) {
+    attempt.changes = route.method != "GET" && route.operation != Operation::TestPolicy;
+    if route.path.starts_with("/instances/{id}") {
+        let mut texts = args.iter();
+        attempt.instance = texts.next().cloned().unwrap_or_default();
+        attempt.account = texts.next().cloned().unwrap_or_default();
+    }
+}
+
+/// Tells the audit trail of what was not believed, not permitted, and of changes not made.
+fn note_refusal(
+    app: &App,
+    fault: &Fault,
+    (request_id, origin): (&str, Origin),
+    route: &Route,
+    attempt: Attempt,
+) {
+    let unsigned = fault.code == Refusal::Unsigned.word();
+    let access = matches!(fault.status, 401 | 403) && !unsigned;
+    let refused = attempt.changes && attempt.principal.is_some();
+    if access || refused {
+        let call = claviger_service::execute::Call {
+            request_id: request_id.to_owned(),
+            dialect: "native",
+            action: route.name.to_owned(),
+            source: origin.peer.to_string(),
+            nonce: None,
+        };
+        app.service.note_outcome(&call, attempt, fault.code, "");
+    }
 }
 
 /// The route, or why there is none.
@@ -157,7 +197,7 @@ fn takes(route: &Route, parts: &Parts, body: &[u8]) -> Result<(), Fault> {
 /// Does it within the deadline. A change is detached from the connection: once begun it is
 /// finished, whether or not the client is still there.
 async fn perform(app: &Arc<App>, call: Call) -> Result<Reply, Fault> {
-    let nodes = match call.route.operation.asks_nodes() {
+    let nodes = match call.route.operation.takes_long() {
         true => NODES_TIMEOUT,
         false => Duration::ZERO,
     };
@@ -187,6 +227,9 @@ fn finish(
     begun: Instant,
 ) -> Response<Body> {
     let id = request_id.to_string();
+    if let (Err(fault), Some(route)) = (&outcome, trace.route) {
+        note_refusal(app, fault, (&id, origin), route, trace.attempt);
+    }
     let code = outcome.as_ref().map_or_else(|fault| fault.code, |_| "ok");
     let (status, body) = match outcome {
         Ok(reply) => (reply.status, reply.body),

@@ -4,6 +4,8 @@ use super::fault::Fault;
 use super::routes::{Args, Operation, Route};
 use crate::App;
 use claviger_core::acl::{own_login_tokens, sentinel_login_tokens};
+use claviger_core::audit::AuditQuery;
+use claviger_core::clock::Timestamp;
 use claviger_core::engine::{AclLevel, Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, TaskId};
 use claviger_core::query::{Page, Rows, TaskQuery};
@@ -23,6 +25,10 @@ pub(crate) const WAIT_S_MAX: u64 = 60;
 
 /// Rows of a page if the caller does not say.
 const LIMIT_DEFAULT: u64 = 100;
+
+/// Bound on times, milliseconds since the Unix epoch, and on row numbers: what JSON clients keep
+/// whole.
+const TIME_MS_MAX: u64 = 1 << 53;
 
 /// How often a waited-for task is looked at: from short, for nodes that are there, to long, for
 /// nodes that are not.
@@ -104,6 +110,14 @@ impl Call {
         self.args.get(index).map_or("", String::as_str)
     }
 
+    /// Without a body, as if it said nothing.
+    fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Fault> {
+        match self.body.is_empty() {
+            true => Ok(T::default()),
+            false => self.json(),
+        }
+    }
+
     fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
         serde_json::from_slice(&self.body).map_err(|error| Fault::of_json(&error))
     }
@@ -129,8 +143,19 @@ pub(crate) async fn run(app: Arc<App>, call: Call) -> Result<Reply, Fault> {
         | Op::ModifyAccount
         | Op::DeleteAccount => accounts(&app, &call).await,
         Op::ListTasks | Op::ShowTask => tasks(&app, &call).await,
-        Op::ListKeys | Op::CreateKey | Op::RevokeKey => keys(&app, &call).await,
-        Op::Audit => rows(app.service.audit(&call.context, call.query.page()?).await?),
+        Op::ListKeys | Op::CreateKey | Op::RevokeKey | Op::RotateKey | Op::CreateSession => {
+            keys(&app, &call).await
+        }
+        Op::ListPolicies | Op::ShowPolicy | Op::PutPolicy | Op::RemovePolicy | Op::TestPolicy => {
+            policies(&app, &call).await
+        }
+        Op::Audit => {
+            let query = audit_query(&call.query)?;
+            rows(app.service.audit(&call.context, query).await?)
+        }
+        Op::VerifyAudit => ok(&app.service.verify_audit(&call.context).await?),
+        Op::MasterKey => ok(&app.service.master_key(&call.context).await?),
+        Op::RotateMasterKey => ok(&app.service.rotate_master_key(&call.context).await?),
         Op::Info => ok(&app.service.info(&call.context).await?),
         Op::LoginRules => login_rules(&call),
         Op::Document => Ok(document()),
@@ -217,12 +242,68 @@ async fn keys(app: &App, call: &Call) -> Result<Reply, Fault> {
     let (service, cx) = (&app.service, &call.context);
     match call.route.operation {
         Operation::CreateKey => created(&service.create_key(cx, call.json()?).await?),
+        Operation::RotateKey => {
+            let id = KeyId::from(call.arg(0));
+            ok(&service.rotate_key(cx, &id, call.json_or_default()?).await?)
+        }
+        Operation::CreateSession => {
+            let id = KeyId::from(call.arg(0));
+            let new = call.json_or_default()?;
+            created(&service.create_session(cx, &id, new).await?)
+        }
         Operation::RevokeKey => {
             service.revoke_key(cx, &KeyId::from(call.arg(0))).await?;
             Ok(nothing())
         }
         _ => all(service.keys(cx).await?),
     }
+}
+
+async fn policies(app: &App, call: &Call) -> Result<Reply, Fault> {
+    let (service, cx, name) = (&app.service, &call.context, call.arg(0));
+    match call.route.operation {
+        Operation::PutPolicy => ok(&service.put_policy(cx, name, call.json()?).await?),
+        Operation::RemovePolicy => {
+            service.remove_policy(cx, name).await?;
+            Ok(nothing())
+        }
+        Operation::TestPolicy => ok(&service.test_policy(cx, call.json()?).await?),
+        Operation::ListPolicies => all(service.policies(cx).await?),
+        _ => ok(&service.policy(cx, name).await?),
+    }
+}
+
+/// Which rows of the audit trail.
+fn audit_query(query: &Query) -> Result<AuditQuery, Fault> {
+    let text = |name| query.text(name).map(str::to_owned);
+    let time = |name| match query.text(name) {
+        None => Ok(None),
+        Some(_) => query.number(name, 0, TIME_MS_MAX).map(|ms| {
+            let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+            Some(Timestamp::from_millis(ms))
+        }),
+    };
+    let after = match query.text("after") {
+        None => None,
+        Some(_) => Some(query.number("after", 0, TIME_MS_MAX)?),
+    };
+    let oldest_first = match query.text("order") {
+        None | Some("newest") => false,
+        Some("oldest") => true,
+        Some(_) => return Err(Fault::invalid("order is newest or oldest")),
+    };
+    Ok(AuditQuery {
+        instance: query.text("instance").map(InstanceId::from),
+        account: text("account"),
+        key: text("key"),
+        outcome: text("outcome"),
+        action: text("action"),
+        since: time("since")?,
+        until: time("until")?,
+        after,
+        oldest_first,
+        page: query.page()?,
+    })
 }
 
 /// The rights that claviger's own login needs on a node.

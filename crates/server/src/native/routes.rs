@@ -26,7 +26,17 @@ pub(crate) enum Operation {
     ListKeys,
     CreateKey,
     RevokeKey,
+    RotateKey,
+    CreateSession,
+    ListPolicies,
+    ShowPolicy,
+    PutPolicy,
+    RemovePolicy,
+    TestPolicy,
     Audit,
+    VerifyAudit,
+    MasterKey,
+    RotateMasterKey,
     Info,
     LoginRules,
     Document,
@@ -43,17 +53,22 @@ impl Operation {
                 | Operation::CreateAccount
                 | Operation::ModifyAccount
                 | Operation::CreateKey
+                | Operation::RotateKey
+                | Operation::CreateSession
+                | Operation::PutPolicy
+                | Operation::TestPolicy
         )
     }
 
-    /// It asks the nodes themselves, some of which may be down.
-    pub(crate) fn asks_nodes(self) -> bool {
+    /// It asks the nodes themselves, some of which may be down, or reads a great deal.
+    pub(crate) fn takes_long(self) -> bool {
         matches!(
             self,
             Operation::AddInstance
                 | Operation::CheckInstance
                 | Operation::AdoptUsers
                 | Operation::PlanInstance
+                | Operation::VerifyAudit
         )
     }
 }
@@ -108,7 +123,17 @@ pub(crate) static ROUTES: &[Route] = routes! {
     GET    "/keys"                           ListKeys       "key.list"        [];
     POST   "/keys"                           CreateKey      "key.create"      [];
     DELETE "/keys/{id}"                      RevokeKey      "key.revoke"      [];
-    GET    "/audit"                          Audit          "audit.list"      ["limit", "offset"];
+    POST   "/keys/{id}/rotate"               RotateKey      "key.rotate"      [];
+    POST   "/keys/{id}/sessions"             CreateSession  "key.session"     [];
+    GET    "/policies"                       ListPolicies   "policy.list"     [];
+    GET    "/policies/{name}"                ShowPolicy     "policy.show"     [];
+    PUT    "/policies/{name}"                PutPolicy      "policy.add"      [];
+    DELETE "/policies/{name}"                RemovePolicy   "policy.remove"   [];
+    POST   "/policy-test"                    TestPolicy     "policy.test"     [];
+    GET    "/audit"                          Audit          "audit.list"      ["instance", "account", "key", "outcome", "action", "since", "until", "after", "order", "limit", "offset"];
+    GET    "/audit/verify"                   VerifyAudit    "audit.verify"    [];
+    GET    "/master-key"                     MasterKey      "master-key.show" [];
+    POST   "/master-key/rotate"              RotateMasterKey "master-key.rotate" [];
     GET    "/info"                           Info           "info"            [];
     GET    "/login-rules"                    LoginRules     "login-rules"     ["version", "masterauth"];
     GET    "/openapi.json"                   Document       "openapi"         [];

@@ -12,6 +12,16 @@ use std::time::Duration;
 
 /// A signed call as bytes.
 pub(crate) fn request(signer: Signer, action: &str, params: &[(&str, &str)]) -> String {
+    signed((KEY, SECRET), signer, action, params)
+}
+
+/// A call signed with this key pair.
+pub(crate) fn signed(
+    (key, secret): (&str, &str),
+    signer: Signer,
+    action: &str,
+    params: &[(&str, &str)],
+) -> String {
     let mut given = Params::default();
     for (name, value) in params {
         given.push((*name).into(), Secret::new(*value));
@@ -20,8 +30,8 @@ pub(crate) fn request(signer: Signer, action: &str, params: &[(&str, &str)]) -> 
         action,
         params: &given,
         host: "127.0.0.1",
-        key: &KeyId::from(KEY),
-        secret: &Secret::new(SECRET),
+        key: &KeyId::from(key),
+        secret: &Secret::new(secret),
         at: now(),
         nonce: &nonce(),
         signer,

@@ -2,7 +2,7 @@
 
 use crate::client::{Answer, Client};
 use crate::memory::{Memory, NoNodes};
-use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::access::{AccessKey, Role};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::KeyId;
 use claviger_core::ports::{Clock, Entropy};
@@ -27,6 +27,7 @@ pub(crate) const SECRET: &str = "root-secret-of-the-tests";
 /// Short, so that tests of deadlines are quick; long enough for a busy machine.
 pub(crate) const LIMITS: Limits = Limits {
     connections_max: 64,
+    connections_per_source_max: 64,
     header_timeout: Duration::from_millis(400),
     body_timeout: Duration::from_millis(400),
     request_timeout: Duration::from_secs(2),
@@ -37,8 +38,8 @@ pub(crate) const LIMITS: Limits = Limits {
 
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    pub(crate) store: Arc<Memory>,
     pub(crate) service: Arc<Service>,
+    pub(crate) store: Arc<Memory>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) stop: CancellationToken,
     serving: JoinHandle<Drained>,
@@ -92,20 +93,15 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
         fleet: Arc::new(NoNodes),
         clock: Arc::new(System),
         entropy: Arc::new(Counting),
+        vault: None,
     };
     let settings = Settings {
         requests_per_second_max: 0,
         requests_per_action_max: None,
+        requests_per_source_max: 0,
+        bad_signatures_max: 0,
     };
-    let root = AccessKey {
-        id: KeyId::from(KEY),
-        secret: Secret::new(SECRET),
-        role: Role::Admin,
-        scope: Scope::All,
-        description: "root".into(),
-        created_at: now(),
-        revoked_at: None,
-    };
+    let root = AccessKey::new(KeyId::from(KEY), Secret::new(SECRET), Role::Admin, now());
     let service = Arc::new(Service::start(parts, settings, root).await.unwrap());
     let (stop, ready) = (CancellationToken::new(), Arc::new(AtomicBool::new(true)));
     let is_ready = Arc::clone(&ready);
@@ -121,8 +117,8 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
     let serving = tokio::spawn(serve(listener, tls, limits, Arc::new(server), stop.clone()));
     Running {
         address,
-        store,
         service,
+        store,
         ready,
         stop,
         serving,

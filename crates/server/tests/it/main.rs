@@ -6,6 +6,7 @@
     reason = "a failed test may panic, and a test explains itself"
 )]
 
+mod access;
 mod bounds;
 mod client;
 mod cloud;

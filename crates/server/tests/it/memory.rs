@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use claviger_core::access::AccessKey;
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::adopt::{FoundRights, FoundUser, FoundUsers, UsersAsk};
-use claviger_core::audit::AuditEntry;
+use claviger_core::audit::{AuditEnds, AuditEntry, AuditQuery, AuditRow};
 use claviger_core::clock::Timestamp;
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{
@@ -18,13 +19,15 @@ use claviger_core::ports::{
     Strikes,
 };
 use claviger_core::privilege::{Privilege, Routing};
-use claviger_core::query::{InstanceQuery, Page, Rows, TaskQuery};
+use claviger_core::query::{InstanceQuery, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
 use claviger_core::sight::{
     AccountProof, AccountSight, InstancePlan, InstanceSight, NodePlan, NodeSight, PlannedStep,
     SentinelSight, StepKind, SyncState,
 };
 use claviger_core::task::{Task, TaskState};
+use claviger_testkit::rights::Rights;
+use claviger_testkit::trail::{Trail, page};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -33,10 +36,9 @@ use tokio::sync::Semaphore;
 struct State {
     held: BTreeMap<InstanceId, Held>,
     tasks: Vec<Task>,
-    keys: Vec<AccessKey>,
-    audit: Vec<AuditEntry>,
+    rights: Rights,
+    trail: Trail,
     settings: BTreeMap<String, String>,
-    strikes: BTreeMap<String, Strikes>,
 }
 
 #[derive(Default)]
@@ -47,6 +49,11 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
+    /// Changes a row of the audit trail behind the chain's back; counted from the oldest.
+    pub(crate) fn tamper(&self, index: usize, change: impl FnOnce(&mut AuditEntry)) {
+        self.state.lock().unwrap().trail.tamper(index, change);
+    }
+
     /// Nothing that reads an instance goes on until a permit is added.
     pub(crate) fn close_gate(&self) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
@@ -69,15 +76,6 @@ impl Memory {
             task.finished_at = now;
         }
     }
-
-    fn page<T: Clone>(rows: &[T], page: Page) -> Rows<T> {
-        let skip = usize::try_from(page.offset).unwrap();
-        let take = usize::try_from(page.limit).unwrap();
-        Rows {
-            rows: rows.iter().skip(skip).take(take).cloned().collect(),
-            total: rows.len() as u64,
-        }
-    }
 }
 
 #[async_trait]
@@ -94,12 +92,15 @@ impl Store for Memory {
         held.instance.revision = decision.revision;
         held.accounts
             .retain(|a| a.id != decision.account.id && Some(a.id) != decision.superseded);
-        held.accounts.push(decision.account);
+        held.accounts.push(decision.account.clone());
         held.next_task = TaskId(held.next_task.0 + 1);
         state.tasks.push(decision.task);
-        state.audit.push(AuditEntry {
+        state.trail.put(AuditEntry {
+            account: decision.account.name.to_string(),
             outcome: "ok".into(),
             detail: decision.detail,
+            before: decision.before,
+            after: decision.after,
             ..write.audit
         });
         Ok(Ok(Accepted {
@@ -114,7 +115,7 @@ impl Store for Memory {
         for op in ops {
             state.apply(op)?;
         }
-        state.audit.extend(audit);
+        audit.into_iter().for_each(|row| state.trail.put(row));
         Ok(())
     }
 
@@ -148,7 +149,7 @@ impl Store for Memory {
             })
             .filter(|instance| query.ids.is_empty() || query.ids.contains(&instance.id))
             .collect();
-        Ok(Self::page(&all, query.page))
+        Ok(page(&all, query.page))
     }
 
     async fn instance_ids(&self) -> Result<Vec<InstanceId>, StoreError> {
@@ -191,27 +192,35 @@ impl Store for Memory {
             })
             .cloned()
             .collect();
-        Ok(Self::page(&fitting, query.page))
+        Ok(page(&fitting, query.page))
     }
 
     async fn strikes(&self, scope: &str) -> Result<Strikes, StoreError> {
-        let state = self.state.lock().unwrap();
-        Ok(state.strikes.get(scope).copied().unwrap_or_default())
+        Ok(self.state.lock().unwrap().rights.strikes(scope))
     }
 
     async fn key(&self, id: &KeyId) -> Result<Option<AccessKey>, StoreError> {
-        let state = self.state.lock().unwrap();
-        Ok(state.keys.iter().find(|key| key.id == *id).cloned())
+        Ok(self.state.lock().unwrap().rights.key(id))
     }
 
     async fn keys(&self) -> Result<Vec<AccessKey>, StoreError> {
-        Ok(self.state.lock().unwrap().keys.clone())
+        Ok(self.state.lock().unwrap().rights.keys())
     }
 
-    async fn audit(&self, page: Page) -> Result<Rows<AuditEntry>, StoreError> {
-        let mut rows = self.state.lock().unwrap().audit.clone();
-        rows.reverse();
-        Ok(Self::page(&rows, page))
+    async fn access_policies(&self) -> Result<Vec<AccessPolicy>, StoreError> {
+        Ok(self.state.lock().unwrap().rights.policies())
+    }
+
+    async fn audit(&self, query: &AuditQuery) -> Result<Rows<AuditRow>, StoreError> {
+        Ok(self.state.lock().unwrap().trail.find(query))
+    }
+
+    async fn audit_ends(&self) -> Result<AuditEnds, StoreError> {
+        Ok(self.state.lock().unwrap().trail.ends())
+    }
+
+    async fn reseal(&self, _: u64) -> Result<u64, StoreError> {
+        Ok(0)
     }
 
     async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -259,11 +268,6 @@ impl State {
                 instance.observed_topology = Some(seen.topology);
                 instance.state = InstanceState::Running;
             }
-            Op::AddKey(key) | Op::PutRootKey(key) => self.keys.push(key),
-            Op::RevokeKey(id, at) => {
-                let key = self.keys.iter_mut().find(|key| key.id == id);
-                key.ok_or(StoreError::NotFound)?.revoked_at = Some(at);
-            }
             Op::SetPolicy(id, policy) => self.instance(&id)?.policy = policy,
             Op::Adopt(id, adoption) => {
                 let held = self.held.get_mut(&id).ok_or(StoreError::NotFound)?;
@@ -276,17 +280,9 @@ impl State {
                 held.instance.roles = after.roles;
                 held.accounts.extend(after.accounts);
             }
-            // No test here lives until one is forgiven.
-            Op::Strike(strike) => {
-                let known = self.strikes.entry(strike.scope).or_default();
-                known.count += 1;
-                known.until =
-                    Timestamp::from_millis(strike.at.as_millis() + i64::from(strike.lock_s) * 1000);
-            }
-            Op::ClearStrikes(scope) => {
-                self.strikes.remove(&scope);
-            }
-            Op::Confirm(..) | Op::Purge(_) | Op::ForgetTask(_) | Op::Fence(..) | Op::Show(..) => {}
+            Op::SetTags(id, tags) => self.instance(&id)?.tags = tags,
+            Op::Audit(entry) => self.trail.put(entry),
+            other => drop(self.rights.apply(other)?),
         }
         Ok(())
     }

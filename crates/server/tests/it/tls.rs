@@ -28,7 +28,7 @@ fn issue(directory: &Path) -> CertificateDer<'static> {
 }
 
 fn load(directory: &Path) -> Result<Tls, TlsError> {
-    Tls::load(directory.join("cert.pem"), directory.join("key.pem"))
+    Tls::load(directory.join("cert.pem"), directory.join("key.pem"), None)
 }
 
 async fn connect(
@@ -50,6 +50,81 @@ async fn connect(
     timeout(DEADLINE, connector.connect(name, stream))
         .await
         .unwrap()
+}
+
+/// Connects with a client certificate, and asks; `None` if the server would not.
+async fn ask_as(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    client: Option<(&rcgen::Certificate, &rcgen::KeyPair)>,
+) -> Option<u16> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match client {
+        None => config.with_no_client_auth(),
+        Some((cert, key)) => {
+            let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+            config
+                .with_client_auth_cert(vec![cert.der().clone()], key)
+                .unwrap()
+        }
+    };
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let stream = timeout(DEADLINE, connector.connect(name, stream))
+        .await
+        .unwrap();
+    let mut client = Client::over(stream.ok()?);
+    // With TLS 1.3 the server's no comes after the handshake.
+    client.try_send(PLAIN).await.ok()?;
+    Some(client.next().await?.status)
+}
+
+#[tokio::test]
+async fn clients_show_a_certificate() {
+    let directory = tempfile::tempdir().unwrap();
+    let server_cert = issue(directory.path());
+    let authority = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        rcgen::CertifiedIssuer::self_signed(params, key).unwrap()
+    };
+    let (ours, theirs) = (authority(), authority());
+    let ca = directory.path().join("ca.pem");
+    std::fs::write(&ca, ours.pem()).unwrap();
+    let signed = |by: &rcgen::CertifiedIssuer<'_, rcgen::KeyPair>| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(["client".to_owned()]).unwrap();
+        (params.signed_by(&key, by).unwrap(), key)
+    };
+    let (good, bad) = (signed(&ours), signed(&theirs));
+    let (cert, key) = (
+        directory.path().join("cert.pem"),
+        directory.path().join("key.pem"),
+    );
+    let tls = Arc::new(Tls::load(&cert, &key, Some(&ca)).unwrap());
+    let server = start_with(LIMITS, Some(Arc::clone(&tls))).await;
+    let ask = async |client| ask_as(server.address, &server_cert, client).await;
+    assert_eq!(ask(Some((&good.0, &good.1))).await, Some(200));
+    assert_eq!(ask(None).await, None);
+    assert_eq!(ask(Some((&bad.0, &bad.1))).await, None);
+    // Other authorities from now on.
+    std::fs::write(&ca, theirs.pem()).unwrap();
+    assert!(tls.reload().unwrap());
+    assert_eq!(ask(Some((&good.0, &good.1))).await, None);
+    assert_eq!(ask(Some((&bad.0, &bad.1))).await, Some(200));
+    // A file without one is not taken, and those in use stay.
+    std::fs::write(&ca, "nothing").unwrap();
+    let told = tls.reload().unwrap_err().to_string();
+    assert!(told.contains("ca.pem holds no certificate"), "{told}");
+    assert_eq!(ask(Some((&bad.0, &bad.1))).await, Some(200));
 }
 
 const PLAIN: &str = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -126,18 +201,18 @@ fn what_cannot_be_used_is_named() {
     issue(directory.path());
     let cert = directory.path().join("cert.pem");
     let key = directory.path().join("key.pem");
-    let swapped = Tls::load(&key, &cert).err().unwrap().to_string();
+    let swapped = Tls::load(&key, &cert, None).err().unwrap().to_string();
     assert!(
         swapped.contains("key.pem holds no certificate"),
         "{swapped}"
     );
-    let no_key = Tls::load(&cert, &cert).err().unwrap().to_string();
+    let no_key = Tls::load(&cert, &cert, None).err().unwrap().to_string();
     assert!(no_key.contains("cert.pem holds no private key"), "{no_key}");
     std::fs::write(
         &key,
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
     )
     .unwrap();
-    let broken = Tls::load(&cert, &key).err().unwrap().to_string();
+    let broken = Tls::load(&cert, &key, None).err().unwrap().to_string();
     assert!(!broken.contains("AAAA"), "{broken}");
 }

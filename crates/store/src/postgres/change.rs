@@ -3,6 +3,7 @@
 //! the server and back: begin and read, write and commit.
 
 use crate::fault::Fault;
+use crate::postgres::audit;
 use crate::postgres::batch::{Batch, values};
 use crate::postgres::pool::{Conn, Param};
 use crate::postgres::read::{self, INSTANCE};
@@ -221,14 +222,16 @@ fn batch(
             values![digest, nonce.until.as_millis()],
         );
     }
-    let audit = AuditEntry {
+    let entry = AuditEntry {
         instance: instance.to_string(),
         account: decision.account.name.to_string(),
         outcome: "ok".into(),
         detail: decision.detail.clone(),
+        before: decision.before.clone(),
+        after: decision.after.clone(),
         ..write.audit.clone()
     };
-    put_audit(&mut batch, &audit);
+    audit::put(&mut batch, &entry)?;
     Ok(batch)
 }
 
@@ -377,25 +380,4 @@ fn put_login(
         ],
     );
     Ok(())
-}
-
-/// Writes an audit row as it is.
-pub(crate) fn put_audit(batch: &mut Batch, entry: &AuditEntry) {
-    batch.add(
-        "INSERT INTO audit (at, request_id, access_key, source, dialect, action, instance,
-             account, outcome, detail)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        values![
-            entry.at.as_millis(),
-            entry.request_id.clone(),
-            entry.key.clone(),
-            entry.source.clone(),
-            entry.dialect.clone(),
-            entry.action.clone(),
-            entry.instance.clone(),
-            entry.account.clone(),
-            entry.outcome.clone(),
-            entry.detail.clone(),
-        ],
-    );
 }

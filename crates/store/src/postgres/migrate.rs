@@ -9,11 +9,18 @@ use crate::sealed::{CANARY, CANARY_TEXT};
 use tokio_postgres::{Client, Transaction};
 
 /// All of them, in order.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "001-start",
-    sql: include_str!("../sql/postgres/001-start.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "001-start",
+        sql: include_str!("../sql/postgres/001-start.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "002-access",
+        sql: include_str!("../sql/postgres/002-access.sql"),
+    },
+];
 
 /// The advisory lock of the schema: `CLVG`, twice.
 const LOCK: i64 = 0x434C_5647_434C_5647;

@@ -2,8 +2,9 @@
 
 use crate::fault::Fault;
 use crate::ops::{UNMANAGED_MAX, default_of};
+use crate::postgres::audit;
 use crate::postgres::batch::{Batch, values};
-use crate::postgres::change::{put_account, put_audit};
+use crate::postgres::change::put_account;
 use crate::postgres::pool::{Conn, Param};
 use crate::postgres::read::INSTANCE;
 use crate::postgres::{leases, nodes, purge};
@@ -14,6 +15,7 @@ use crate::views::touched;
 use crate::words::Word;
 use crate::writer::seen_of_nodes;
 use claviger_core::access::AccessKey;
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::adopt::Adoption;
 use claviger_core::audit::AuditEntry;
 use claviger_core::clock::Timestamp;
@@ -26,10 +28,10 @@ pub(crate) async fn apply(
     conn: &mut Conn,
     sealer: &Sealer,
     ops: &[Op],
-    audit: Option<&AuditEntry>,
+    row: Option<&AuditEntry>,
 ) -> Result<(), Fault> {
     // What is found again by looking does not wait for the disk.
-    let lasting = audit.is_some() || !ops.iter().all(seen_of_nodes);
+    let lasting = row.is_some() || !ops.iter().all(seen_of_nodes);
     conn.run(if lasting {
         "BEGIN"
     } else {
@@ -40,9 +42,9 @@ pub(crate) async fn apply(
     for op in ops {
         one(conn, sealer, op).await?;
     }
-    if let Some(entry) = audit {
+    if let Some(entry) = row {
         let mut batch = Batch::default();
-        put_audit(&mut batch, entry);
+        audit::put(&mut batch, entry)?;
         batch.run(conn).await?;
     }
     conn.run("COMMIT").await
@@ -110,25 +112,68 @@ async fn one(conn: &mut Conn, sealer: &Sealer, op: &Op) -> Result<(), Fault> {
             );
             batch.add(KEYS_CHANGED, values![]);
         }
-        Op::Purge(now) => return purge::purge(conn, *now).await,
+        Op::SetKey(key) => set_key(&mut batch, sealer, key)?,
+        Op::KeysUsed(used) => {
+            for (id, at) in used {
+                batch.add(
+                    "UPDATE access_key SET last_used_at = greatest(last_used_at, $2)
+                     WHERE id = $1",
+                    values![id.to_string(), at.as_millis()],
+                );
+            }
+        }
+        Op::SetTags(id, tags) => {
+            batch.must(
+                "UPDATE instance SET tags = $2 WHERE id = $1",
+                values![id.to_string(), to_json(tags)?],
+            );
+        }
+        Op::PutAccessPolicy(policy) => put_policy(&mut batch, policy),
+        Op::RemoveAccessPolicy(name) => batch.must(
+            "DELETE FROM access_policy WHERE name = $1",
+            values![name.clone()],
+        ),
+        Op::Audit(entry) => audit::put(&mut batch, entry)?,
+        Op::Purge(now) => return purge::purge(conn, sealer, *now).await,
+    }
+    if concerns_rights(op) {
+        batch.add(KEYS_CHANGED, values![]);
     }
     batch.run(conn).await.map(drop)
+}
+
+/// It changes what decisions on permissions go by, and no key: other processes read it again
+/// with the keys.
+pub(crate) fn concerns_rights(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::AddInstance { .. }
+            | Op::RemoveInstance(_)
+            | Op::SetLabels { .. }
+            | Op::SetTags(..)
+            | Op::PutAccessPolicy(_)
+            | Op::RemoveAccessPolicy(_)
+    )
 }
 
 const KEYS_CHANGED: &str = "UPDATE mark SET number = number + 1 WHERE name = 'keys'";
 
 const ADD_KEY: &str =
-    "INSERT INTO access_key (id, sealed_secret, role, scope, description, created_at, revoked_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    "INSERT INTO access_key (id, sealed_secret, role, scope, description, created_at, revoked_at,
+         tags, expires_at, sealed_former, former_until, last_used_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 
 /// Whatever was stored under its identity, a revocation included, gives way, but for when it was
 /// made.
 const ROOT_KEY: &str =
-    "INSERT INTO access_key (id, sealed_secret, role, scope, description, created_at, revoked_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+    "INSERT INTO access_key (id, sealed_secret, role, scope, description, created_at, revoked_at,
+         tags, expires_at, sealed_former, former_until, last_used_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
      ON CONFLICT (id) DO UPDATE SET sealed_secret = excluded.sealed_secret,
          role = excluded.role, scope = excluded.scope, description = excluded.description,
-         revoked_at = excluded.revoked_at";
+         revoked_at = excluded.revoked_at, tags = excluded.tags,
+         expires_at = excluded.expires_at, sealed_former = excluded.sealed_former,
+         former_until = excluded.former_until";
 
 fn put_key(
     batch: &mut Batch,
@@ -147,10 +192,58 @@ fn put_key(
             key.description.clone(),
             key.created_at.as_millis(),
             key.revoked_at.map(Timestamp::as_millis),
+            to_json(&key.tags)?,
+            key.expires_at.map(Timestamp::as_millis),
+            seal_former(sealer, key)?,
+            key.former.as_ref().map(|former| former.until.as_millis()),
+            key.last_used_at.map(Timestamp::as_millis),
         ],
     );
     batch.add(KEYS_CHANGED, values![]);
     Ok(())
+}
+
+fn seal_former(sealer: &Sealer, key: &AccessKey) -> Result<Option<Vec<u8>>, Fault> {
+    let place = sealed::former_secret(key.id.as_str());
+    let former = key.former.as_ref();
+    former
+        .map(|former| sealed::seal_secret(sealer, place, &former.secret))
+        .transpose()
+}
+
+/// What may change of a key; its role, scope, age and revocation stay.
+fn set_key(batch: &mut Batch, sealer: &Sealer, key: &AccessKey) -> Result<(), Fault> {
+    let place = sealed::key_secret(key.id.as_str());
+    batch.must(
+        "UPDATE access_key SET sealed_secret = $2, sealed_former = $3, former_until = $4,
+             expires_at = $5, tags = $6, description = $7
+         WHERE id = $1",
+        values![
+            key.id.to_string(),
+            sealed::seal_secret(sealer, place, &key.secret)?,
+            seal_former(sealer, key)?,
+            key.former.as_ref().map(|former| former.until.as_millis()),
+            key.expires_at.map(Timestamp::as_millis),
+            to_json(&key.tags)?,
+            key.description.clone(),
+        ],
+    );
+    batch.add(KEYS_CHANGED, values![]);
+    Ok(())
+}
+
+fn put_policy(batch: &mut Batch, policy: &AccessPolicy) {
+    batch.add(
+        "INSERT INTO access_policy (name, text, changed_at, changed_by) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET text = excluded.text,
+             changed_at = excluded.changed_at, changed_by = excluded.changed_by",
+        values![
+            policy.name.clone(),
+            policy.text.clone(),
+            policy.changed_at.as_millis(),
+            policy.changed_by.to_string(),
+        ],
+    );
 }
 
 fn add_instance(
@@ -170,8 +263,9 @@ fn add_instance(
     batch.add(
         "INSERT INTO instance (id, name, region, topology, master_name, seeds, tls, login_user,
              sealed_login, former_logins, sealed_default_password, roles, state, engine,
-             observed_topology, unmanaged, created_at, policy)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             observed_topology, unmanaged, created_at, policy, tags)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19)",
         values![
             id.to_owned(),
             instance.name.clone(),
@@ -194,6 +288,7 @@ fn add_instance(
             to_json(&unmanaged)?,
             instance.created_at.as_millis(),
             to_json(&instance.policy)?,
+            to_json(&instance.tags)?,
         ],
     );
     batch.add(

@@ -1,12 +1,14 @@
 //! Forgetting what is past its time, on PostgreSQL.
 
 use crate::fault::Fault;
+use crate::postgres::audit;
 use crate::postgres::pool::Conn;
 use crate::purge::{AUDIT_MAX, ROWS_MAX, TASKS_KEPT_MS};
+use crate::seal::Sealer;
 use claviger_core::clock::Timestamp;
 
 /// Forgets what is past its time at `now`, a bounded number of rows of each kind.
-pub(crate) async fn purge(conn: &mut Conn, now: Timestamp) -> Result<(), Fault> {
+pub(crate) async fn purge(conn: &mut Conn, sealer: &Sealer, now: Timestamp) -> Result<(), Fault> {
     let now = now.as_millis();
     let limit = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
     // Rows that another process is just removing are passed over.
@@ -20,13 +22,7 @@ pub(crate) async fn purge(conn: &mut Conn, now: Timestamp) -> Result<(), Fault> 
     ] {
         conn.execute(sql, &[&now, &limit]).await?;
     }
-    conn.execute(
-        "DELETE FROM audit WHERE id IN (
-             SELECT id FROM audit WHERE id <= (SELECT max(id) FROM audit) - $1::bigint
-             ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)",
-        &[&AUDIT_MAX, &limit],
-    )
-    .await?;
+    audit::forget(conn, sealer, AUDIT_MAX, limit).await?;
     // Numbers rise with time: the old ones stand first, and few young ones are looked at.
     conn.execute(
         "DELETE FROM task WHERE id IN (

@@ -9,8 +9,9 @@ use crate::rows::{
 use crate::seal::Sealer;
 use crate::words::Word;
 use claviger_core::access::AccessKey;
+use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{Account, AccountKind};
-use claviger_core::audit::AuditEntry;
+use claviger_core::audit::{AuditQuery, AuditRow};
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountName, InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
@@ -35,7 +36,7 @@ macro_rules! columns {
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'primary'), \
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'replica'), \
     coalesce((SELECT d.password_free FROM account d \
-        WHERE d.instance = i.id AND d.name = 'default'), false)"
+        WHERE d.instance = i.id AND d.name = 'default'), false), i.tags"
     };
 }
 
@@ -110,6 +111,8 @@ pub(crate) fn accounts(
 struct Filter {
     sql: String,
     values: Vec<Value>,
+    /// The total is that of the page.
+    uncounted: bool,
 }
 
 impl Filter {
@@ -160,8 +163,13 @@ impl Filter {
         let mut params: Vec<Param<'_>> = Vec::with_capacity(self.values.len() + 2);
         params.extend(self.values.iter().map(|value| &**value as Param<'_>));
         let count = format!("SELECT count(*) FROM {from}{}", self.sql);
-        let total = conn.first(&count, &params).await?;
-        let total: i64 = total.map_or(Ok(0), |row| row.try_get(0))?;
+        let total: Option<i64> = match self.uncounted {
+            true => None,
+            false => {
+                let total = conn.first(&count, &params).await?;
+                total.map(|row| row.try_get(0)).transpose()?
+            }
+        };
         let n = params.len();
         let select = format!(
             "SELECT {columns} FROM {from}{} ORDER BY {order} LIMIT ${} OFFSET ${}",
@@ -174,7 +182,7 @@ impl Filter {
         let list = conn.query(&select, &params).await?;
         Ok(Rows {
             rows: list.iter().map(read).collect::<Result<_, _>>()?,
-            total: u64::try_from(total).unwrap_or(0),
+            total: total.map_or(list.len() as u64, |n| u64::try_from(n).unwrap_or(0)),
         })
     }
 }
@@ -325,15 +333,48 @@ pub(crate) async fn keys(conn: &mut Conn, sealer: &Sealer) -> Result<Vec<AccessK
     keys.collect()
 }
 
-/// Audit rows, newest first.
-pub(crate) async fn audit(conn: &mut Conn, page: Page) -> Result<Rows<AuditEntry>, Fault> {
-    Filter::default()
+/// All policies, by name.
+pub(crate) async fn access_policies(conn: &mut Conn) -> Result<Vec<AccessPolicy>, Fault> {
+    let sql = "SELECT name, text, changed_at, changed_by FROM access_policy ORDER BY name";
+    let list = conn.query(sql, &[]).await?;
+    list.iter().map(rows::access_policy).collect()
+}
+
+/// Audit rows.
+pub(crate) async fn audit(conn: &mut Conn, query: &AuditQuery) -> Result<Rows<AuditRow>, Fault> {
+    let mut filter = Filter::default();
+    if let Some(instance) = &query.instance {
+        filter.text("instance = ?", instance.as_str());
+    }
+    let texts = [
+        ("account = ?", &query.account),
+        ("access_key = ?", &query.key),
+        ("outcome = ?", &query.outcome),
+        ("action = ?", &query.action),
+    ];
+    for (condition, text) in texts {
+        if let Some(text) = text {
+            filter.text(condition, text);
+        }
+    }
+    if let Some(since) = query.since {
+        filter.and("at >= ?", Box::new(since.as_millis()));
+    }
+    if let Some(until) = query.until {
+        filter.and("at < ?", Box::new(until.as_millis()));
+    }
+    if let Some(after) = query.after {
+        filter.and("id > ?", Box::new(bounded(after)));
+        filter.uncounted = true;
+    }
+    let order = if query.oldest_first { "id" } else { "id DESC" };
+    filter
         .rows(
             conn,
             audit_columns!(),
             "audit",
-            "id DESC",
-            page,
+            order,
+            query.page,
             rows::audit,
         )
         .await

@@ -2,8 +2,10 @@
 
 use crate::fault::Fault;
 use crate::open::OpenError;
+use crate::postgres::audit;
 use crate::postgres::connect::Target;
 use crate::postgres::migrate;
+use crate::postgres::pool::Conn;
 use crate::seal::Sealer;
 use crate::transfer::{
     Contents, Guard, NOT_CONTENT, Outlet, Piece, Reading, Tally, TransferError, Value, broken_off,
@@ -79,7 +81,11 @@ pub(crate) async fn read(
     outlet: &Outlet,
     named: impl FnOnce(OpenError) -> TransferError,
 ) -> Result<Contents, TransferError> {
-    let mut client = open(url, sealer).await.map_err(named)?;
+    let client = open(url, sealer).await.map_err(named)?;
+    // What was committed has its place in the trail first.
+    let mut conn = Conn::new(client);
+    audit::link_all(&mut conn, sealer).await?;
+    let mut client = conn.client;
     let transaction = client
         .build_transaction()
         .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)

@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use claviger_core::access::{Action, Principal, Role, Scope, authorize};
+use claviger_core::access::{
+    AccessKey, Action, Circumstances, Judge, Principal, Resource, Role, Tags, authorize,
+};
 use claviger_core::audit::AuditEntry;
 use claviger_core::clock::Timestamp;
 use claviger_core::command::{
@@ -87,11 +89,8 @@ pub(crate) fn fresh_id() -> AccountId {
 }
 
 pub(crate) fn principal() -> Principal {
-    Principal {
-        key: "root".into(),
-        role: Role::Admin,
-        scope: Scope::All,
-    }
+    let key = AccessKey::new("root".into(), Secret::new("s"), Role::Admin, now());
+    Principal::of(&key, Circumstances::default())
 }
 
 pub(crate) fn instance(id: &str) -> Instance {
@@ -99,6 +98,7 @@ pub(crate) fn instance(id: &str) -> Instance {
         id: id.into(),
         name: format!("name of {id}"),
         region: "cn-hangzhou".into(),
+        tags: Tags::from([("team".into(), "orders".into())]),
         topology: TopologyChoice::Auto,
         master_name: None,
         seeds: vec![NodeSeed {
@@ -192,19 +192,27 @@ pub(crate) fn audit_entry(action: &str) -> AuditEntry {
         source: "127.0.0.1".into(),
         dialect: "aliyun".into(),
         action: action.into(),
-        instance: String::new(),
-        account: String::new(),
-        outcome: String::new(),
-        detail: String::new(),
+        ..AuditEntry::default()
+    }
+}
+
+/// Permits everything: what is permitted is no concern of the store.
+struct Everything;
+
+impl Judge for Everything {
+    fn permits(&self, _: &Principal, _: Action, _: &Resource<'_>) -> bool {
+        true
     }
 }
 
 pub(crate) fn write(command: Command, rules: Rules) -> AccountWrite {
     let instance = command.instance().clone();
+    let actions = command.actions();
     let ask = authorize(
+        &Everything,
         &principal(),
-        Action::ChangeAccounts,
-        Some(&instance),
+        &actions,
+        &Resource::Service,
         command,
     )
     .unwrap();

@@ -1,13 +1,16 @@
 //! What only the embedded store must do: its files, its lock, its group commit, and the broken
 //! days of its disk and its process.
 
+mod access;
+
 use crate::common::*;
-use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::access::{AccessKey, FormerSecret, Role};
+use claviger_core::audit::{AuditEnd, AuditQuery, Broken, Chain};
 use claviger_core::command::Target;
 use claviger_core::ids::InstanceId;
 use claviger_core::password::PasswordDigest;
 use claviger_core::ports::{Op, Store, StoreError};
-use claviger_core::query::{Page, TaskQuery};
+use claviger_core::query::TaskQuery;
 use claviger_core::secret::Secret;
 use claviger_store::{OpenError, SqliteStore};
 use std::collections::BTreeSet;
@@ -230,13 +233,12 @@ async fn no_secret_is_found_in_the_files() {
     changed.idempotency = token("t", 1);
     store.change(changed).await.unwrap().unwrap();
     let key = AccessKey {
-        id: "k-1".into(),
-        secret: Secret::new("Clear-Key-1"),
-        role: Role::Admin,
-        scope: Scope::All,
+        former: Some(FormerSecret {
+            secret: Secret::new("Clear-Key-0"),
+            until: after_secs(60),
+        }),
         description: "Visible-Description".into(),
-        created_at: now(),
-        revoked_at: None,
+        ..AccessKey::new("k-1".into(), Secret::new("Clear-Key-1"), Role::Admin, now())
     };
     store.apply(vec![Op::AddKey(key)], None).await.unwrap();
     let open_files = bytes_of(path.parent().unwrap());
@@ -380,12 +382,14 @@ async fn check_after(path: &Path, acknowledged: &BTreeSet<String>) {
     // At most what was under way when it ended.
     assert!(found.len() <= acknowledged.len() + CALLERS);
     let whole = found.len() as u64;
-    let page = Page::ALL;
     assert_eq!(
         store.tasks(&TaskQuery::default()).await.unwrap().total,
         whole
     );
-    assert_eq!(store.audit(page).await.unwrap().total, whole);
+    assert_eq!(
+        store.audit(&AuditQuery::default()).await.unwrap().total,
+        whole
+    );
     // Each has its token: trying again makes nothing new.
     for name in &found {
         let (instance, _) = name.split_once('/').unwrap();

@@ -2,8 +2,7 @@
 
 use super::{MemoryStore, State, confirm, insert, observe};
 use claviger_core::account::Account;
-use claviger_core::clock::Timestamp;
-use claviger_core::ports::{Op, StoreError, Strikes};
+use claviger_core::ports::{Op, StoreError};
 use claviger_core::task::{Task, TaskState};
 use std::sync::atomic::Ordering;
 
@@ -68,36 +67,17 @@ impl MemoryStore {
                 let at = state.tasks.iter().position(gone);
                 state.tasks.remove(at.ok_or(StoreError::NotFound)?);
             }
-            Op::Strike(strike) => {
-                let lock_ms = i64::from(strike.lock_s) * 1_000;
-                let until = Timestamp::from_millis(strike.at.as_millis() + lock_ms);
-                let known = state.strikes.entry(strike.scope).or_default();
-                let count = if known.until <= strike.at {
-                    1
-                } else {
-                    known.count + 1
-                };
-                *known = Strikes { count, until };
-            }
-            Op::ClearStrikes(scope) => {
-                state.strikes.remove(&scope);
-            }
             Op::Confirm(id, what, at) => confirm(state, &id, &what, at),
             Op::Observe(observed) => {
                 self.observations.fetch_add(1, Ordering::Relaxed);
                 observe(state, observed);
             }
-            Op::AddKey(key) => state.keys.push(key),
-            Op::PutRootKey(key) => {
-                state.keys.retain(|held| held.id != key.id);
-                state.keys.push(key);
+            Op::SetTags(id, tags) => {
+                let held = state.instances.get_mut(&id).ok_or(StoreError::NotFound)?;
+                held.instance.tags = tags;
             }
-            Op::RevokeKey(id, at) => {
-                for key in state.keys.iter_mut().filter(|key| key.id == id) {
-                    key.revoked_at = Some(at);
-                }
-            }
-            Op::Purge(_) | Op::Fence(..) | Op::Show(..) => {}
+            Op::Audit(entry) => state.trail.put(entry),
+            other => drop(state.rights.apply(other)?),
         }
         Ok(())
     }
