@@ -331,7 +331,7 @@ pub(crate) fn keys(connection: &Connection, sealer: &Sealer) -> Result<Vec<Acces
 /// All policies, by name.
 pub(crate) fn access_policies(connection: &Connection) -> Result<Vec<AccessPolicy>, Fault> {
     let sql = "SELECT name, text, changed_at, changed_by FROM access_policy ORDER BY name";
-    collect(connection, sql, [], rows::access_policy)
+    collect(connection, sql, [], |row| rows::access_policy(row))
 }
 
 /// Audit rows.

@@ -98,7 +98,9 @@ pub(super) fn syslog(text: &str) -> Result<Option<SyslogTarget>, String> {
         {
             SyslogTarget::Udp(address.to_owned())
         }
-        Some(("unix", path)) if !path.is_empty() => SyslogTarget::Unix(PathBuf::from(path)),
+        Some(("unix", path)) if !path.is_empty() => {
+            SyslogTarget::Unix(std::path::PathBuf::from(path))
+        }
         _ => return Err(format!("{text:?} is neither udp:HOST:PORT nor unix:PATH")),
     };
     Ok(Some(target))

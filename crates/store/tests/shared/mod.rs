@@ -1,7 +1,7 @@
 //! What only the shared store must do, and the server on which its tests run.
 
 use crate::common::*;
-use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::access::{AccessKey, Role};
 use claviger_core::instance::InstanceState;
 use claviger_core::ports::{Ears, Epoch, Hint, LeaseAsk, Op, Store, StoreError};
 use claviger_core::refusal::Refusal;
@@ -268,15 +268,7 @@ async fn processes_hear_of_each_other_but_not_of_themselves() {
         heard(&ears_two, &changed)
     })
     .await;
-    let key = AccessKey {
-        id: "k-1".into(),
-        secret: Secret::new("s"),
-        role: Role::Admin,
-        scope: Scope::All,
-        description: String::new(),
-        created_at: now(),
-        revoked_at: None,
-    };
+    let key = AccessKey::new("k-1".into(), Secret::new("s"), Role::Admin, now());
     one.apply(vec![Op::AddKey(key)], None).await.unwrap();
     assert_ne!(two.keys_version().await.unwrap(), version);
     eventually("the key is heard of", PATIENCE, || {

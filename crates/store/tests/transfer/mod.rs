@@ -3,9 +3,10 @@
 use crate::common::*;
 use crate::shared;
 use claviger_core::access::{AccessKey, Role, Scope};
+use claviger_core::audit::AuditQuery;
 use claviger_core::command::Target;
 use claviger_core::ports::{Entropy, LeaseAsk, Op, Store};
-use claviger_core::query::{Page, TaskQuery};
+use claviger_core::query::TaskQuery;
 use claviger_core::secret::Secret;
 use claviger_store::{Opened, Place, TransferError, backup, copy, open, restore};
 use std::path::PathBuf;
@@ -42,13 +43,10 @@ async fn fill(store: &dyn Store) {
         .await
         .unwrap();
     let key = AccessKey {
-        id: "k-1".into(),
-        secret: Secret::new("s-1"),
-        role: Role::Operator,
         scope: Scope::Only(vec!["r-1".into()]),
         description: "it's \\x00ff, [\"quoted\"]".into(),
-        created_at: now(),
         revoked_at: Some(after_secs(1)),
+        ..AccessKey::new("k-1".into(), Secret::new("s-1"), Role::Operator, now())
     };
     let audit = Some(audit_entry("AddKey"));
     store.apply(vec![Op::AddKey(key)], audit).await.unwrap();
@@ -78,7 +76,10 @@ async fn check(store: &dyn Store) {
     assert_eq!(key.secret.expose(), "s-1");
     assert_eq!(key.description, "it's \\x00ff, [\"quoted\"]");
     assert_eq!(key.revoked_at, Some(after_secs(1)));
-    assert_eq!(store.audit(Page::ALL).await.unwrap().total, 302);
+    assert_eq!(
+        store.audit(&AuditQuery::default()).await.unwrap().total,
+        302
+    );
     let tasks = store.tasks(&TaskQuery::default()).await.unwrap();
     assert_eq!(tasks.total, 301);
     assert_eq!(
