@@ -75,7 +75,7 @@ fn parse(header: &str) -> Result<Authorization<'_>, Refusal> {
     };
     let (mut key, mut signed_headers, mut signature) = (None, None, None);
     for field in fields.split(',') {
-        let Some((field, value)) = field.trim().split_once('=') else {
+        let Some((field, value)) = field.trim_matches(' ').split_once('=') else {
             return malformed("a field of the Authorization header has no value");
         };
         let slot = match field {
