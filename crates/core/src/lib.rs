@@ -13,6 +13,7 @@ pub mod acl_equal;
 pub mod action;
 pub mod adopt;
 pub mod audit;
+pub mod check_report;
 mod checks;
 pub mod clock;
 pub mod command;

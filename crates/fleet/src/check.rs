@@ -9,13 +9,13 @@ use crate::link::{self, Batch, Link, Reply};
 use crate::observe::{self, Facts, Mode};
 use crate::plan::SCRATCH_PREFIX;
 use crate::reply;
+use claviger_core::check_report::{CheckReport, NodeCheck};
 use claviger_core::engine::{AclLevel, Engine};
 use claviger_core::ids::{AccountName, Revision};
 use claviger_core::instance::{Instance, NodeSeed};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use claviger_core::password::PasswordDigest;
 use claviger_core::policy::SessionPolicy;
-use claviger_core::ports::{CheckReport, NodeCheck};
 use claviger_core::secret::Secret;
 
 /// How many users that are not ours are named.

@@ -11,8 +11,8 @@ use crate::observe::{Facts, Mode};
 use crate::sentinel::{self, SENTINELS_MAX, Useless};
 use crate::topology::{self, Known, NODES_MAX, Peer, Shape};
 use crate::watch::sentinel_access;
+use claviger_core::check_report::SentinelCheck;
 use claviger_core::instance::{Instance, NodeSeed, Topology, TopologyChoice};
-use claviger_core::ports::SentinelCheck;
 use claviger_core::reach::reachable;
 
 /// What was found.

@@ -5,6 +5,7 @@ use crate::instance_set::custom_roles_ok;
 use crate::native::{NativeContext, NativeError, secret_option, store_error};
 use crate::node_urls::{map_ok, read_nodes, sentinel_login};
 use claviger_core::access::{Action, Resource, Tags, authorize, tags_ok};
+use claviger_core::check_report::CheckReport;
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountId, InstanceId, Revision};
 use claviger_core::instance::{
@@ -12,7 +13,7 @@ use claviger_core::instance::{
 };
 use claviger_core::outcome::Answer;
 use claviger_core::policy::InstancePolicy;
-use claviger_core::ports::{CheckReport, Observed, Op};
+use claviger_core::ports::{Observed, Op};
 use claviger_core::query::{InstanceQuery, Query, Rows};
 use claviger_core::reach::AddressMap;
 use claviger_core::refusal::Refusal;

@@ -50,6 +50,14 @@ impl Service {
         )
         .await?;
         let vault = self.vault.as_ref().ok_or_else(none)?;
+        // Each holds its own file: what one sealed under a key of its own the others could not open.
+        if self.store.sharers() > 1 {
+            return Err(NativeError::Invalid(
+                "several services share this store, and each has its own master key file: give \
+                 all of them the new key first, as docs/operations.md says (\"Master key\")"
+                    .into(),
+            ));
+        }
         let made = vault.rotate().await.map_err(NativeError::Invalid)?;
         let mut audit = cx
             .call("master-key.rotate")

@@ -6,13 +6,14 @@ use crate::native_rules::RULES;
 use crate::{Origin, Service};
 use claviger_core::access::Principal;
 use claviger_core::account::AccountView;
+use claviger_core::check_report::CheckReport;
 use claviger_core::clock::Timestamp;
 use claviger_core::command::{
     Asked, Command, CreateAccount, DeleteAccount, ModifyAccount, PasswordChange, Target,
 };
 use claviger_core::ids::InstanceId;
 use claviger_core::outcome::{Answer, Changed};
-use claviger_core::ports::{CheckReport, StoreError};
+use claviger_core::ports::StoreError;
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{AccountQuery, Page, Query, Rows};
 use claviger_core::refusal::Refusal;

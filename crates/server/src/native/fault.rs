@@ -1,6 +1,6 @@
 //! What a caller of claviger's own API is told when it does not get what it asked for.
 
-use claviger_core::ports::CheckReport;
+use claviger_core::check_report::CheckReport;
 use claviger_core::refusal::Refusal;
 use claviger_service::native::NativeError;
 use serde::Serialize;

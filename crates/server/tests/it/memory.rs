@@ -6,6 +6,7 @@ use claviger_core::access_policy::AccessPolicy;
 use claviger_core::account::{Account, AccountKind, Life};
 use claviger_core::adopt::{FoundRights, FoundUser, FoundUsers, UsersAsk};
 use claviger_core::audit::{AuditEnds, AuditEntry, AuditQuery, AuditRow};
+use claviger_core::check_report::{CheckReport, NodeCheck, SentinelCheck};
 use claviger_core::clock::Timestamp;
 use claviger_core::engine::{Engine, Family};
 use claviger_core::ids::{
@@ -14,10 +15,7 @@ use claviger_core::ids::{
 use claviger_core::instance::{Held, Instance, InstanceState, Topology};
 use claviger_core::node::{NodeRecord, NodeRole, Persistence};
 use claviger_core::password::PasswordDigest;
-use claviger_core::ports::{
-    Accepted, AccountWrite, CheckReport, Fleet, NodeCheck, Op, SentinelCheck, Store, StoreError,
-    Strikes,
-};
+use claviger_core::ports::{Accepted, AccountWrite, Fleet, Op, Store, StoreError, Strikes};
 use claviger_core::privilege::{Privilege, Routing};
 use claviger_core::query::{InstanceQuery, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
