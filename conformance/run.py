@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness import clients, clouds, crash, leaks, matrix, nodes, postgres, repair, wire
+from harness import clients, clouds, crash, leaks, matrix, nodes, postgres, repair, temporary, wire
 from harness.lifecycle import Lifecycle
 from harness.report import Report
 from harness.service import Service
@@ -25,7 +25,7 @@ from harness.tls import Tls
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = "r-conformance01"
-SUITES = ("lifecycle", "wire", "matrix", "crash", "repair", "secrets", "tls", "engines")
+SUITES = ("lifecycle", "wire", "matrix", "temporary", "crash", "repair", "secrets", "tls", "engines")
 # The clients that take a private CA by their own means, one of each generation and language.
 TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get",
                *(name for cloud in clouds.CLOUDS.values() for name in cloud.TLS_CLIENTS))
@@ -156,6 +156,10 @@ class Run:
                 with self.report.suite("matrix"):
                     matrix.run(self.report, bench.service, INSTANCE, bench.fleet, self.directory,
                                self.vault)
+            if "temporary" in self.suites:
+                with self.report.suite("temporary"):
+                    temporary.run(self.report, bench.service, INSTANCE, bench.fleet,
+                                  self.directory, self.vault)
             if "crash" in self.suites:
                 with self.report.suite("kill -9"):
                     crash.run(self.report, bench.service, INSTANCE, bench.fleet, self.vault)

@@ -21,6 +21,8 @@ def connect(request):
     config = HttpConfig(ssl_ca_cert=request["ca"])
     config.signing_algorithm = ALGORITHMS.get(mode, SigningAlgorithm.get_default())
     credentials = BasicCredentials(request["access_key"], request["secret_key"])
+    if request["token"]:
+        credentials.with_security_token(request["token"])
     builder = dcs.DcsClient.new_builder().with_http_config(config)
     if mode == "region":
         credentials.with_iam_endpoint(url)

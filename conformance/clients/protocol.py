@@ -1,7 +1,8 @@
 """What every client program speaks with the harness: one JSON object per line.
 
     {"op": "connect", "endpoint": "127.0.0.1:8379", "protocol": "http", "access_key": "...",
-     "secret_key": "...", "ca": "/path/ca.pem" or null, "mode": "..."}     -> {"ok": true}
+     "secret_key": "...", "token": "..." or null, "ca": "/path/ca.pem" or null,
+     "mode": "..."}     -> {"ok": true}
     {"op": "call", "action": "CreateAccount", "params": {"InstanceId": "..."}}
         -> {"ok": true, "body": {...}}
         or {"ok": false, "type": exception class, "code": "...", "status": 404 or null,

@@ -19,6 +19,7 @@ def connect(request):
         protocol=request["protocol"],
         access_key_id=request["access_key"],
         access_key_secret=request["secret_key"],
+        security_token=request["token"],
     )
     if request["ca"]:
         config.ca = request["ca"]

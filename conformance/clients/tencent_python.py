@@ -16,7 +16,7 @@ def connect(request):
         protocol=request["protocol"], endpoint=request["endpoint"], reqMethod=method,
         certification=request["ca"],
     )
-    credential = Credential(request["access_key"], request["secret_key"])
+    credential = Credential(request["access_key"], request["secret_key"], request["token"])
     profile = ClientProfile(signMethod=sign, httpProfile=http)
     return RedisClient(credential, "ap-guangzhou", profile)
 

@@ -17,6 +17,8 @@ class Sdk:
         self.refusal = importlib.import_module(f"{brand}sdkcore.rest").ApiException
         config = core.Configuration()
         config.ak, config.sk = request["access_key"], request["secret_key"]
+        if request["token"]:
+            config.session_token = request["token"]
         config.region, config.host = "cn-beijing", request["endpoint"]
         config.scheme = request["protocol"]
         if request["ca"]:

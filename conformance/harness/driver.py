@@ -67,6 +67,7 @@ class Driver:
                 "protocol": service.protocol,
                 "access_key": access_key or service.access_key,
                 "secret_key": secret_key or service.secret_key,
+                "token": getattr(service, "token", None),
                 "ca": str(service.tls.ca) if service.tls else None,
                 "mode": self.client.mode,
             }

@@ -159,8 +159,11 @@ class Keyed:
         made = json.loads(out)
         self.access_key, self.secret_key = made["id"], made["secret"]
         # It is shown once, on purpose, in the output that the leak check reads.
-        service.output = service.output.replace(made["secret"], "(shown once)")
+        self.hide(made["secret"])
         vault.add(self.secret_key)
+
+    def hide(self, secret):
+        self._service.output = self._service.output.replace(secret, "(shown once)")
 
     def __getattr__(self, name):
         return getattr(self._service, name)

@@ -24,6 +24,7 @@ class HuaweiDriver(Driver):
             "access_key": access_key or service.access_key,
             "secret_key": secret_key or service.secret_key,
             "project_id": project or project_of(service),
+            "token": getattr(service, "token", None),
             "ca": str(service.tls.ca) if service.tls else None,
             "mode": self.client.mode,
         })

@@ -56,7 +56,7 @@ pub(crate) struct KeyCreateArgs {
     /// A tag for policies to go by; repeat for more
     #[arg(long = "tag", value_name = "NAME=VALUE")]
     pub(crate) tags: Vec<String>,
-    /// From when on it is refused: a time such as 2027-01-31T00:00:00Z, or a duration such as 720h
+    /// From when on it is refused: a time such as 2027-01-31T00:00:00Z, or a duration such as 90d
     #[arg(long, value_name = "TIME")]
     pub(crate) expires_at: Option<String>,
     /// A note

@@ -15,7 +15,7 @@ fn moment(text: &str, direction: i64) -> Result<i64, Failure> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Ok(at.as_millisecond());
     }
-    let off = duration(text).map_err(|_| {
+    let off = duration(text.strip_prefix('+').unwrap_or(text)).map_err(|_| {
         Failure::usage(format!(
             "{text:?} is neither a time such as 2026-01-31T08:00:00Z nor a duration such as 24h"
         ))
@@ -49,7 +49,9 @@ mod tests {
         assert_eq!(earlier("1970-01-01T00:00:01Z").ok(), Some(1_000));
         let hour = later("1h").unwrap_or(0) - earlier("1h").unwrap_or(0);
         assert!((7_200_000..7_210_000).contains(&hour), "{hour}");
-        for bad in ["", "yesterday", "1970-01-01", "24"] {
+        let day = later("+1d").unwrap_or(0) - later("24h").unwrap_or(0);
+        assert!((-10_000..10_000).contains(&day), "{day}");
+        for bad in ["", "+", "yesterday", "1970-01-01", "24"] {
             assert!(earlier(bad).is_err(), "{bad}");
         }
     }
