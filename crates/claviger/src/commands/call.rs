@@ -67,6 +67,7 @@ pub(super) fn run(args: &CallArgs, env: &dyn Env) -> Result<(), Failure> {
 fn signed(args: &CallArgs, params: Params, way: &Way<'_>) -> Result<SignedRequest, Failure> {
     let (action, at) = (args.action.as_str(), SystemClock.now());
     let (key, secret) = (&way.credentials.key, &way.credentials.secret);
+    let token = way.credentials.token.as_ref();
     let host = way.endpoint.authority();
     let nonce = entropy::hex(&SystemEntropy, NONCE_LEN);
     match args.cloud {
@@ -76,6 +77,7 @@ fn signed(args: &CallArgs, params: Params, way: &Way<'_>) -> Result<SignedReques
             host,
             key,
             secret,
+            token,
             at,
             nonce: &nonce,
             signer: aliyun::client::Signer::default(),
@@ -89,6 +91,7 @@ fn signed(args: &CallArgs, params: Params, way: &Way<'_>) -> Result<SignedReques
                 host,
                 key,
                 secret,
+                token,
                 at,
                 // This signature has no nonce.
                 nonce: "",

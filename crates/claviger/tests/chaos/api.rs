@@ -127,6 +127,7 @@ impl Api {
             host: &self.authority,
             key: &KeyId::from(KEY),
             secret: &Secret::new(SECRET),
+            token: None,
             at: now,
             nonce: &format!("{:016x}{count:016x}", now.as_millis()),
             signer: if old {

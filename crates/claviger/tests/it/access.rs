@@ -87,6 +87,21 @@ fn policies_and_keys() {
     place.run_with(&["instance", "list"], &env).fine();
     let line = place.run_with(&["instance", "list"], &env[..3]).one_line(1);
     assert!(line.contains("TokenInvalid"), "{line}");
+    for (cloud, action, refusal) in [
+        (
+            "aliyun",
+            "DescribeInstances",
+            "InvalidSecurityToken.Malformed",
+        ),
+        ("tencent", "DescribeInstances", "AuthFailure.TokenFailure"),
+        ("volcengine", "DescribeDBInstances", "InvalidSecretToken"),
+        ("huawei", "ListInstances", "decrypt token fail"),
+    ] {
+        place.run_with(&["call", cloud, action], &env).fine();
+        let refused = place.run_with(&["call", cloud, action], &env[..3]);
+        let said = format!("{refused:?}");
+        assert!(said.contains(refusal), "{said}");
+    }
 
     service.keys = Some(root.clone());
     let rotate = ["key", "rotate", &key.0, "--overlap", "1h", "--json"];

@@ -77,6 +77,7 @@ fn signed(action: &str, params: &[(&str, &str)], key: (&str, &str)) -> SignedReq
         host: "claviger.test",
         key: &key.0.into(),
         secret: &Secret::new(key.1),
+        token: None,
         at: Timestamp::from_millis(i64::try_from(now).unwrap()),
         nonce: &nonce(),
         signer: Signer::default(),

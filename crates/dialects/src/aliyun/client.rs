@@ -34,6 +34,8 @@ pub struct Call<'a> {
     pub key: &'a KeyId,
     /// The key's secret half.
     pub secret: &'a Secret,
+    /// The session token, of temporary credentials.
+    pub token: Option<&'a Secret>,
     /// Now.
     pub at: Timestamp,
     /// A new one for each request; hexadecimal, at least 16 digits.
@@ -70,7 +72,7 @@ fn acs3(call: &Call<'_>, (scheme, hash): (&str, Hash)) -> SignedRequest {
     let body = form(call.params.iter());
     let payload = hash.hex(body.as_bytes());
     let text = str::to_owned;
-    let headers = vec![
+    let mut headers = vec![
         ("accept", text("application/json")),
         ("content-type", text(FORM)),
         ("host", text(call.host)),
@@ -80,6 +82,10 @@ fn acs3(call: &Call<'_>, (scheme, hash): (&str, Hash)) -> SignedRequest {
         ("x-acs-signature-nonce", text(call.nonce)),
         ("x-acs-version", text(VERSION)),
     ];
+    if let Some(token) = call.token {
+        headers.push(("x-acs-security-token", text(token.expose())));
+        headers.sort_unstable();
+    }
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let raw = RawRequest {
@@ -104,7 +110,6 @@ fn acs3(call: &Call<'_>, (scheme, hash): (&str, Hash)) -> SignedRequest {
         "{scheme} Credential={},SignedHeaders={names},Signature={signature}",
         call.key
     );
-    let mut headers = headers;
     headers.push(("authorization", authorization));
     SignedRequest {
         method: "POST",
@@ -127,6 +132,9 @@ fn rpc_v1(call: &Call<'_>) -> SignedRequest {
         ("Timestamp", &time::format(call.at)),
     ] {
         common.push(name.to_owned(), Secret::new(value));
+    }
+    if let Some(token) = call.token {
+        common.push("SecurityToken".to_owned(), token.clone());
     }
     let mut all = common.clone();
     for (name, value) in call.params.iter() {

@@ -53,6 +53,8 @@ pub struct Call<'a> {
     pub key: &'a KeyId,
     /// The key's secret half.
     pub secret: &'a Secret,
+    /// The session token, of temporary credentials.
+    pub token: Option<&'a Secret>,
     /// Now.
     pub at: Timestamp,
     /// How to sign.
@@ -104,6 +106,9 @@ pub fn sign(call: &Call<'_>) -> Result<SignedRequest, Unformed> {
         ("host", text(call.host)),
         ("x-sdk-date", time::format_signed(call.at)),
     ];
+    if let Some(token) = call.token {
+        headers.push(("x-security-token", text(token.expose())));
+    }
     let raw = RawRequest {
         method: text(action.method),
         path: path.clone(),
@@ -121,9 +126,10 @@ pub fn sign(call: &Call<'_>) -> Result<SignedRequest, Unformed> {
         _ => String::new(),
     };
     let key = call.key.as_str();
-    let list = "content-type;host;x-sdk-date";
+    let list: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+    let list = list.join(";");
     // Every secret gives a scalar on every curve, short of a chance that does not come.
-    let signature = auth::signature(&raw, named, (key, &info), list, call.secret);
+    let signature = auth::signature(&raw, named, (key, &info), &list, call.secret);
     let signature = signature.unwrap_or_default();
     let holder = match call.signer {
         Signer::Derived => format!("Credential={key}/{info}"),

@@ -42,6 +42,8 @@ pub struct Call<'a> {
     pub key: &'a KeyId,
     /// The key's secret half.
     pub secret: &'a Secret,
+    /// The session token, of temporary credentials.
+    pub token: Option<&'a Secret>,
     /// Now.
     pub at: Timestamp,
     /// A new one for each request of version 1: a number, as text.
@@ -134,6 +136,9 @@ fn tc3(call: &Call<'_>, method: &'static str) -> SignedRequest {
         ("x-tc-region", text(call.region)),
         ("x-tc-timestamp", timestamp.clone()),
     ];
+    if let Some(token) = call.token {
+        headers.push(("x-tc-token", text(token.expose())));
+    }
     let payload = Hash::Sha256.hex(body.as_bytes());
     let raw = RawRequest {
         method: text(method),
@@ -180,6 +185,9 @@ fn v1(call: &Call<'_>, method: &'static str, signature_method: &str) -> SignedRe
         ("SignatureMethod", signature_method),
     ] {
         fields.push(name.to_owned(), Secret::new(value));
+    }
+    if let Some(token) = call.token {
+        fields.push("Token".to_owned(), token.clone());
     }
     let signature = auth_v1::signature(method, call.host, fields.iter(), call.secret);
     fields.push("Signature".to_owned(), Secret::new(signature));

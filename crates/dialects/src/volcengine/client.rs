@@ -26,6 +26,8 @@ pub struct Call<'a> {
     pub key: &'a KeyId,
     /// The key's secret half.
     pub secret: &'a Secret,
+    /// The session token, of temporary credentials.
+    pub token: Option<&'a Secret>,
     /// Now.
     pub at: Timestamp,
 }
@@ -59,6 +61,9 @@ pub fn sign(call: &Call<'_>) -> SignedRequest {
         ("x-content-sha256", payload.clone()),
         ("x-date", date.clone()),
     ];
+    if let Some(token) = call.token {
+        headers.push(("x-security-token", text(token.expose())));
+    }
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let mut query = text("Action=");

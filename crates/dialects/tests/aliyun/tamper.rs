@@ -287,6 +287,7 @@ proptest! {
             host: &host,
             key: &KeyId::from(KEY),
             secret: &secret(),
+            token: None,
             at: claviger_core::clock::Timestamp::from_secs(at),
             nonce: &nonce,
             signer,

@@ -137,6 +137,7 @@ pub(crate) fn signed(signer: Signer, action: &str, list: &[(&str, &str)]) -> Raw
         host: "127.0.0.1:8379",
         key: &KeyId::from(KEY),
         secret: &secret(),
+        token: None,
         at: Timestamp::from_secs(DATE_S),
         signer,
     });

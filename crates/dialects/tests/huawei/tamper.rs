@@ -396,6 +396,7 @@ proptest! {
             host: &host,
             key: &KeyId::from(KEY),
             secret: &secret(),
+            token: None,
             at: Timestamp::from_secs(at),
             signer,
         }).unwrap());

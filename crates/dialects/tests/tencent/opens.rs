@@ -361,6 +361,7 @@ fn odd_hosts() {
                 host,
                 key: &KeyId::from(KEY),
                 secret: &secret(),
+                token: None,
                 at: Timestamp::from_secs(1_700_000_000),
                 nonce: "1",
                 signer,

@@ -105,6 +105,7 @@ pub(crate) fn signed(signer: Signer, action: &str, list: &[(&str, &str)]) -> Raw
         host: HOST,
         key: &KeyId::from(KEY),
         secret: &secret(),
+        token: None,
         at: Timestamp::from_secs(TIME_S),
         nonce: NONCE,
         signer,

@@ -295,6 +295,7 @@ proptest! {
             host: &host,
             key: &KeyId::from(KEY),
             secret: &secret(),
+            token: None,
             at: Timestamp::from_secs(at),
             nonce: &nonce,
             signer,

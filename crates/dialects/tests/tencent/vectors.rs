@@ -329,6 +329,7 @@ fn our_client() {
         host: HOST,
         key: &KeyId::from(KEY),
         secret: &Secret::new(SECRET),
+        token: None,
         at: Timestamp::from_secs(1_700_000_000),
         nonce: "1",
         signer: Signer::Tc3,

@@ -100,6 +100,7 @@ pub(crate) fn signed(action: &str, list: &[(&str, &str)]) -> RawRequest {
         region: REGION,
         key: &KeyId::from(KEY),
         secret: &secret(),
+        token: None,
         at: Timestamp::from_secs(TIME_S),
     }))
 }

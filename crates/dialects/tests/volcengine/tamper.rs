@@ -151,6 +151,7 @@ fn ports_of_the_host() {
             region: REGION,
             key: &KeyId::from(KEY),
             secret: &secret(),
+            token: None,
             at: Timestamp::from_secs(1_767_323_045),
         }));
         for (name, value) in &mut request.headers {
@@ -254,6 +255,7 @@ proptest! {
             region: &region,
             key: &KeyId::from(KEY),
             secret: &secret(),
+            token: None,
             at: Timestamp::from_secs(at),
         }));
         prop_assert!(Volcengine.claims(&raw));

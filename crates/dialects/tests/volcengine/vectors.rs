@@ -261,6 +261,7 @@ fn our_client_signs_alike() {
         region: "cn-beijing",
         key: &KeyId::from(KEY),
         secret: &Secret::new(SECRET),
+        token: None,
         at: Timestamp::from_secs(DATE_S),
     });
     assert_eq!(signed.body.expose(), COMPACT);

@@ -1,7 +1,7 @@
 //! Bad connections and bad HTTP.
 
 use crate::client::{Client, DEADLINE};
-use crate::harness::{LIMITS, start, start_with};
+use crate::harness::{LIMITS, start, start_on, start_with};
 use claviger_server::listen::Limits;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -144,6 +144,55 @@ async fn more_connections_wait_for_room() {
     assert!(early.is_err(), "no room yet");
     drop(first);
     assert_eq!(third.next().await.unwrap().status, 200);
+}
+
+/// An address of this machine by which it is not loopback; nothing is sent to find it.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "a test that did not run must be seen to have not run"
+)]
+fn skipped(test: &str) {
+    eprintln!("SKIPPED {test}: this machine has loopback only, which is not counted");
+}
+
+/// One address takes not all the room: what it opens beyond its own is closed, not kept waiting.
+#[tokio::test]
+async fn connections_of_one_address_are_bounded() {
+    let limits = Limits {
+        connections_per_source_max: 2,
+        ..LIMITS
+    };
+    let Some(host) = own_address() else {
+        return skipped("connections_of_one_address_are_bounded");
+    };
+    let server = start_on(host, limits, None).await;
+    let mut first = server.client().await;
+    let mut second = server.client().await;
+    assert_eq!(first.ask(PLAIN).await.status, 200);
+    assert_eq!(second.ask(PLAIN).await.status, 200);
+    let mut third = server.client().await;
+    let _ = third.try_send(PLAIN).await;
+    let answer = timeout(DEADLINE, third.next()).await;
+    assert!(answer.expect("closed").is_none());
+    assert_eq!(second.ask(PLAIN).await.status, 200);
+    drop(first);
+    // Its place is free when its end was seen.
+    let again = async {
+        loop {
+            let mut fourth = server.client().await;
+            if fourth.try_send(PLAIN).await.is_ok() && fourth.next().await.is_some() {
+                break;
+            }
+        }
+    };
+    timeout(DEADLINE, again).await.expect("room again");
 }
 
 /// A client that does not read its answers does not keep its connection.

@@ -32,6 +32,7 @@ pub(crate) fn signed(
         host: "127.0.0.1",
         key: &KeyId::from(key),
         secret: &Secret::new(secret),
+        token: None,
         at: now(),
         nonce: &nonce(),
         signer,

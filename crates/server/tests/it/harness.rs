@@ -87,6 +87,14 @@ pub(crate) async fn start() -> Running {
 }
 
 pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running {
+    start_on(std::net::Ipv4Addr::LOCALHOST.into(), limits, tls).await
+}
+
+pub(crate) async fn start_on(
+    host: std::net::IpAddr,
+    limits: Limits,
+    tls: Option<Arc<Tls>>,
+) -> Running {
     let store = Arc::new(Memory::default());
     let parts = claviger_service::Parts {
         store: store.clone(),
@@ -112,7 +120,7 @@ pub(crate) async fn start_with(limits: Limits, tls: Option<Arc<Tls>>) -> Running
         providers: vec![Box::new(samples)],
         stop: stop.clone(),
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind((host, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(serve(listener, tls, limits, Arc::new(server), stop.clone()));
     Running {

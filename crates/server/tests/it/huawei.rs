@@ -48,6 +48,7 @@ async fn call(server: &Running, by: By<'_>, action: &str, params: &[(&str, &str)
         host: "127.0.0.1",
         key: &KeyId::from(by.key),
         secret: &Secret::new(by.secret),
+        token: None,
         at: by.at,
         signer: by.signer,
     })

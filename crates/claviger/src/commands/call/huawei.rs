@@ -34,6 +34,7 @@ fn sign(action: &str, params: &Params, way: &Way<'_>) -> Result<SignedRequest, F
         host: way.endpoint.authority(),
         key: &way.credentials.key,
         secret: &way.credentials.secret,
+        token: way.credentials.token.as_ref(),
         at: SystemClock.now(),
         signer: Signer::default(),
     });

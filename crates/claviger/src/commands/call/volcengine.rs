@@ -31,6 +31,7 @@ pub(super) fn signed(
         region: region(host).or(params.get("RegionId")).unwrap_or(REGION),
         key: &credentials.key,
         secret: &credentials.secret,
+        token: credentials.token.as_ref(),
         at: SystemClock.now(),
     })
 }
