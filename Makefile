@@ -7,7 +7,7 @@ PYTHON ?= python3
 # More arguments for the conformance run, such as ARGS="--clients python-new --suites lifecycle".
 ARGS ?=
 
-.PHONY: help deps demo test test-rust test-clients conformance chaos bench fmt lint doc engines clean
+.PHONY: help deps demo drill test test-rust test-clients conformance chaos bench fmt lint doc engines clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -18,6 +18,10 @@ deps: ## Installs what the tests need, or says exactly what to install
 demo: deps ## The main job on real servers, with the vendor's own SDK
 	cargo build --release --locked -p claviger
 	@scripts/demo.sh --binary $(TARGET)/release/claviger
+
+drill: deps ## Takes every step of docs/operations.md, on real servers
+	cargo build --locked -p claviger
+	$(PYTHON) scripts/drill.py --binary $(TARGET)/debug/claviger
 
 test: deps engines test-rust test-clients ## All Rust tests, then the Python and Node clients
 
