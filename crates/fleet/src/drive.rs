@@ -290,6 +290,7 @@ fn judge(member: &mut Member, job: &mut Job<'_>, desired: &Desired, suspects: &S
     let target = job.target(member);
     let action = plan::decide(&target, &look, own_user);
     let differs = plan::difference(&target, &look);
+    let incomparable = action == Action::Set && plan::is_incomparable(&target, &look);
     job.ends = job.changed
         && match &look {
             // Maybe written by us, and not ended any more.
@@ -299,6 +300,14 @@ fn judge(member: &mut Member, job: &mut Job<'_>, desired: &Desired, suspects: &S
         };
     job.action = action;
     let name = job.want.name.as_str();
+    // It was right, and what can be seen still is: no one's doing, and nothing to write.
+    if job.was_confirmed && incomparable {
+        job.action = Action::Nothing;
+        let reason = format!("{name} {differs} on {}", member.unrendered());
+        let issue = job.issue(Standing::Pending, reason);
+        member.settle(job.want.key, Some(issue));
+        return false;
+    }
     let issue = match action {
         Action::Nothing => {
             let line = suspects.lines.get(&job.want.key).copied().unwrap_or(0);

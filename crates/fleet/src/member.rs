@@ -76,6 +76,8 @@ pub(crate) struct Member {
     pub(crate) foreign: BTreeSet<u64>,
     /// Rule → how this process renders it (short forms).
     pub(crate) renderings: Vec<(u64, u64)>,
+    /// Why a rule could not be rendered there last.
+    pub(crate) unrendered: Option<NodeError>,
     pub(crate) issues: Vec<Issue>,
     /// Why it cannot be driven.
     pub(crate) error: Option<NodeError>,
@@ -144,6 +146,7 @@ impl Member {
             marks: Marks::default(),
             foreign: BTreeSet::new(),
             renderings: Vec::new(),
+            unrendered: None,
             issues: Vec::new(),
             error: None,
             logged: None,
@@ -284,6 +287,14 @@ impl Member {
         self.renderings
             .iter()
             .find_map(|(held, text)| (*held == rule).then_some(*text))
+    }
+
+    /// The node, and why it did not show how it renders a rule.
+    pub(crate) fn unrendered(&self) -> String {
+        match &self.unrendered {
+            Some(error) => format!("{}: {error}", self.address),
+            None => self.address.to_string(),
+        }
     }
 
     /// This very process of the server had confirmed everything up to there before this life of

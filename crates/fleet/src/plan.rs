@@ -126,10 +126,18 @@ fn present(target: &Target<'_>, seen: &Seen) -> Action {
 
 /// The user is on or off as wanted, has exactly these passwords and exactly these rules.
 pub(crate) fn holds(target: &Target<'_>, seen: &Seen) -> bool {
-    seen.on == target.on
-        && !seen.nopass
-        && seen.digests == *target.digests
-        && target.rules == Some(seen.rules)
+    logs_in_as_wanted(target, seen) && target.rules == Some(seen.rules)
+}
+
+fn logs_in_as_wanted(target: &Target<'_>, seen: &Seen) -> bool {
+    seen.on == target.on && !seen.nopass && seen.digests == *target.digests
+}
+
+/// Nothing is known to be wrong with the user, but its rules cannot be compared: the node does not
+/// show how it renders them.
+pub(crate) fn is_incomparable(target: &Target<'_>, look: &Look) -> bool {
+    let fits = matches!(look, Look::Present(seen) if logs_in_as_wanted(target, seen));
+    fits && !target.gone && target.rules.is_none()
 }
 
 /// How a user differs, in plain words.
@@ -143,6 +151,7 @@ pub(crate) fn difference(target: &Target<'_>, look: &Look) -> &'static str {
         Look::Present(seen) if seen.nopass => "takes any password",
         Look::Present(seen) if !target.digests.is_subset(&seen.digests) => "has another password",
         Look::Present(seen) if seen.digests != *target.digests => "has further passwords",
+        Look::Present(_) if target.rules.is_none() => "cannot be compared",
         Look::Present(_) => "has other rules",
     }
 }
@@ -379,10 +388,19 @@ mod tests {
         };
         let say = |seen: &Seen| difference(&want.target(), &Look::Present(seen.clone()));
         assert_eq!(say(&seen), "has other rules");
+        let present = Look::Present(seen.clone());
+        let unknown = Target {
+            rules: None,
+            ..want.target()
+        };
+        assert_eq!(difference(&unknown, &present), "cannot be compared");
+        assert!(is_incomparable(&unknown, &present));
+        assert!(!is_incomparable(&want.target(), &present));
         seen.digests.insert("e".into());
         assert_eq!(say(&seen), "has further passwords");
         seen.on = false;
         assert_eq!(say(&seen), "is switched off");
+        assert!(!is_incomparable(&unknown, &Look::Present(seen.clone())));
         seen.digests = BTreeSet::from(["e".to_owned()]);
         seen.on = true;
         assert_eq!(say(&seen), "has another password");

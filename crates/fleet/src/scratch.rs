@@ -59,11 +59,14 @@ pub(crate) fn take_renderings(
         let set = passable(next(replies))?;
         let shown = passable(next(replies))?;
         let _ = passable(next(replies))?;
-        if let (Ok(_), Ok(value)) = (set, shown)
-            && let Some(user) = reply::user(&value)?
-        {
-            let text = rendering(&user, member.level(), context);
-            member.renderings.push((rule.key, text));
+        match (set, shown) {
+            (Ok(_), Ok(value)) => {
+                if let Some(user) = reply::user(&value)? {
+                    let text = rendering(&user, member.level(), context);
+                    member.renderings.push((rule.key, text));
+                }
+            }
+            (Err(error), _) | (_, Err(error)) => member.unrendered = Some(error),
         }
     }
     Ok(())

@@ -8,7 +8,8 @@ use claviger_core::privilege::Privilege;
 use claviger_core::secret::Secret;
 use claviger_core::sight::SyncState;
 use claviger_testkit::{
-    ChaosProxy, Keeps, Server, ServerOptions, eventually, eventually_async, found_engines,
+    ChaosProxy, Fault, FaultProxy, Keeps, Server, ServerOptions, eventually, eventually_async,
+    found_engines,
 };
 use std::time::Duration;
 
@@ -532,5 +533,53 @@ async fn check_finds_what_a_restart_would_open_and_what_is_not_saved() {
         let sight = world.sight().await;
         let error = sight.nodes[0].error.clone().unwrap_or_default();
         assert!(error.contains("users not saved"), "{error}");
+    }
+}
+
+/// A node that takes no new rules cannot show how it renders one: its users are not known to be
+/// other than they should be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_compared_is_no_drift() {
+    for binary in found_engines() {
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
+        let proxy = FaultProxy::start(server.address(), 1).await.unwrap();
+        let own = instance("r-test", &[proxy.address().to_string()]);
+        let mut world = World::new(own, quick());
+        for name in ["ape", "bee"] {
+            world
+                .create(name, "first-Password1", Privilege::ReadOnly)
+                .await;
+        }
+        world.in_sync(1).await;
+        eventually_async("the store knows how far the node is", PATIENCE, || async {
+            let nodes = world.store.nodes(&world.id).await.unwrap();
+            nodes[0].confirmed == claviger_core::ids::Revision(2)
+        })
+        .await;
+        world.fleet.stop(Duration::from_secs(5)).await;
+        let refused = Fault::Refuses("ACL SETUSER".into(), "ERR not now".into());
+        proxy.set(refused);
+        world = World::restarted(&world);
+        world.reaches("ape", SyncState::Pending).await;
+        eventually_async("it says why", PATIENCE, || async {
+            let reason = world.account("ape").await.reason.unwrap_or_default();
+            reason.contains("ape cannot be compared on") && reason.contains("not now")
+        })
+        .await;
+        let passes = world.fleet.stats().passes;
+        eventually("some passes", PATIENCE, || {
+            world.fleet.stats().passes > passes + 2
+        })
+        .await;
+        assert_eq!(world.fleet.stats().repairs, 0, "{}", binary.engine);
+        // What is seen to differ is drift all the same.
+        server.ask(&["ACL", "SETUSER", "bee", "off"]).unwrap();
+        eventually("bee is found", PATIENCE, || world.fleet.stats().repairs > 0).await;
+        assert!(!logs_in(&server, "bee", "first-Password1"));
+        assert_eq!(world.account("ape").await.state, SyncState::Pending);
+        proxy.set(Fault::None);
+        world.in_sync(1).await;
+        assert!(logs_in(&server, "ape", "first-Password1"));
+        assert!(logs_in(&server, "bee", "first-Password1"));
     }
 }
