@@ -4,6 +4,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AccountId, AccountName, Revision};
 use crate::password::PasswordDigest;
 use crate::privilege::{Privilege, Routing};
+use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// Whose account it is.
@@ -52,6 +53,12 @@ pub struct Account {
     /// confirmation was ever stored: written, then changed before that. Newest first; they let
     /// nobody in, they only tell that a user found on a node is ours.
     pub former_passwords: Vec<PasswordDigest>,
+    /// Passwords that were valid before the last one was set, until every node has confirmed that:
+    /// a replica or a Sentinel that still logs in with one keeps it valid.
+    pub leaving_passwords: Vec<PasswordDigest>,
+    /// The clear password, if replicas or Sentinels were seen to log in with the account when it
+    /// was set: they have to be told it. Sealed at rest.
+    pub link_password: Option<Secret>,
     /// Connections need no password at all. Only ever on the default account; its password is
     /// kept, for the day on which one is needed again.
     pub password_free: bool,
@@ -88,6 +95,15 @@ impl Account {
         self.kind == AccountKind::Custom || self.password.is_some() || self.password_free
     }
 
+    /// It lets in the same passwords as the other one.
+    pub fn has_passwords_of(&self, other: &Account) -> bool {
+        let all = |account: &Account| {
+            let all = account.password.iter().chain(&account.more_passwords);
+            all.map(|digest| *digest.expose_bytes()).collect::<Vec<_>>()
+        };
+        all(self) == all(other)
+    }
+
     /// The most of [`Account::former_passwords`]: so many changes in a row may stay unconfirmed.
     pub const FORMER_MAX: usize = 16;
 
@@ -100,6 +116,23 @@ impl Account {
         let held = self.password.iter().chain(&self.more_passwords);
         let all = held.chain(&self.former_passwords);
         all.take(Self::FORMER_MAX).cloned().collect()
+    }
+
+    /// Takes a new password; `linked` if replicas or Sentinels log in with the account.
+    pub fn set_password(&mut self, new: &Secret, linked: bool) {
+        self.former_passwords = self.former_after_change();
+        self.leaving_passwords = self.leaving_after_change();
+        self.link_password = linked.then(|| new.clone());
+        self.password = Some(PasswordDigest::of(new));
+        self.more_passwords.clear();
+    }
+
+    /// What is valid now, and what still may be since an earlier change is not confirmed.
+    fn leaving_after_change(&self) -> Vec<PasswordDigest> {
+        let open = !self.is_confirmed();
+        let before = self.leaving_passwords.iter().filter(|_| open);
+        let all = self.password.iter().chain(&self.more_passwords);
+        all.chain(before).take(Self::FORMER_MAX).cloned().collect()
     }
 
     /// The server's default user, under the name that the servers give it.

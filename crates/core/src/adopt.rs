@@ -341,6 +341,8 @@ fn account(user: &FoundUser, privilege: Privilege, fresh: &mut Fresh<'_>) -> Acc
         password: digests.next(),
         more_passwords: digests.collect(),
         former_passwords: Vec::new(),
+        leaving_passwords: Vec::new(),
+        link_password: None,
         password_free: false,
         enabled: user.on,
         expires_at: None,

@@ -57,18 +57,7 @@ pub(crate) fn run(
             Refusal::AccountNotFound,
         ),
         Check::Free => create.map_or(Ok(()), |create| name_free(held, create, found)),
-        Check::DefaultProtected => {
-            let touched = match command {
-                Command::Create(_) => false,
-                Command::Modify(modify) => {
-                    modify.privilege.is_some()
-                        || modify.enabled == Some(false)
-                        || matches!(modify.expires_at, Some(Some(_)))
-                }
-                Command::Delete(_) => true,
-            };
-            ok(!(of_default && touched), Refusal::DefaultProtected)
-        }
+        Check::DefaultProtected => protected(held, command, found),
         Check::PasswordFree => password_free_ok(held, command, found),
         Check::OldPassword => old_password_ok(command, found, rules),
         Check::Quota => {
@@ -82,6 +71,28 @@ pub(crate) fn run(
             let deleting = found.is_some_and(|account| account.life == Life::Deleting);
             ok(create.is_some() || !deleting, Refusal::AccountBusy)
         }
+    }
+}
+
+/// See [`Check::DefaultProtected`].
+fn protected(held: &Held, command: &Command, found: Option<&Account>) -> Result<(), Refusal> {
+    let Some(account) = found else { return Ok(()) };
+    let (ended, regraded) = match command {
+        Command::Create(_) => (false, false),
+        Command::Modify(modify) => (
+            modify.enabled == Some(false) || matches!(modify.expires_at, Some(Some(_))),
+            modify.privilege.is_some(),
+        ),
+        Command::Delete(_) => (true, false),
+    };
+    match account.kind {
+        AccountKind::Default if ended || regraded => Err(Refusal::DefaultProtected),
+        AccountKind::Custom
+            if ended && account.life == Life::Live && held.instance.links_with(&account.name) =>
+        {
+            Err(Refusal::AccountLinked)
+        }
+        AccountKind::Default | AccountKind::Custom => Ok(()),
     }
 }
 

@@ -78,7 +78,9 @@ pub fn decide(
     }
     let revision = held.instance.revision.next();
     let change = match (command, found) {
-        (Command::Create(create), tombstone) => created(create, tombstone, revision, fresh)?,
+        (Command::Create(create), tombstone) => {
+            created(&held.instance, create, tombstone, revision, fresh)?
+        }
         (Command::Modify(modify), Some(account)) => {
             modified(&held.instance, modify, account, revision, fresh)?
         }
@@ -227,6 +229,7 @@ pub fn decide_policy(held: &Held, change: &PolicyChange) -> Result<InstancePolic
 }
 
 fn created(
+    instance: &Instance,
     create: &CreateAccount,
     tombstone: Option<&Account>,
     revision: Revision,
@@ -246,6 +249,10 @@ fn created(
         password: Some(PasswordDigest::of(&create.password)),
         more_passwords: Vec::new(),
         former_passwords: tombstone.map_or_else(Vec::new, Account::former_after_change),
+        leaving_passwords: Vec::new(),
+        link_password: instance
+            .links_with(&create.name.as_str().into())
+            .then(|| create.password.clone()),
         password_free: false,
         enabled: true,
         expires_at: create.expires_at,
@@ -297,9 +304,7 @@ fn modified(
     }
     if let Some(change) = &modify.password {
         detail.push("password".into());
-        account.password = Some(PasswordDigest::of(&change.new));
-        account.more_passwords.clear();
-        account.former_passwords = held.former_after_change();
+        account.set_password(&change.new, instance.links_with(&held.name));
         account.password_free = false;
         account.password_set_at = Some(fresh.at);
         if account.kind == AccountKind::Default {

@@ -214,6 +214,9 @@ pub struct Instance {
     pub password_free: bool,
     /// Users on the nodes that are not ours, when last seen (bounded by the observer).
     pub unmanaged: Vec<AccountName>,
+    /// Users, other than the default one, that nodes log in to their primary as, and Sentinels to
+    /// the nodes, when last seen (bounded by the observer).
+    pub link_users: Vec<AccountName>,
     /// The newest accepted change.
     pub revision: Revision,
     /// When it was registered.
@@ -290,6 +293,11 @@ impl Instance {
             region: self.region.clone(),
             tags: self.tags.clone(),
         }
+    }
+
+    /// Replicas or Sentinels were seen to log in as this user.
+    pub fn links_with(&self, user: &AccountName) -> bool {
+        self.link_users.contains(user)
     }
 
     /// The caller's view.

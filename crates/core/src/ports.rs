@@ -13,6 +13,7 @@ use crate::ids::{AccountId, AccountName, InstanceId, KeyId, Revision, TaskId};
 use crate::instance::{Held, Instance, InstanceState, RolePolicy, Topology};
 use crate::node::NodeRecord;
 use crate::outcome::Changed;
+use crate::password::PasswordDigest;
 use crate::policy::InstancePolicy;
 use crate::query::{InstanceQuery, Rows, TaskQuery};
 use crate::refusal::Refusal;
@@ -119,6 +120,9 @@ pub struct Observed {
     pub engine: Option<Engine>,
     /// Users that are not ours.
     pub unmanaged: Vec<AccountName>,
+    /// See [`Instance::link_users`]. An account that is not among them loses its
+    /// [`link_password`](crate::account::Account::link_password).
+    pub link_users: Vec<AccountName>,
     /// All its nodes.
     pub nodes: Vec<NodeRecord>,
 }
@@ -214,6 +218,13 @@ pub enum Op {
 /// Accounts of one answer of [`Store::expiring`]; the rest is found at the next asking.
 pub const EXPIRING_MAX: usize = 1_000;
 
+/// Changes of passwords and ends of accounts of one instance that are kept, the newest.
+pub const PAST_MAX: usize = 1_000;
+
+/// How long they are kept, milliseconds: 90 days. A node's file may be older, and then brings
+/// back users that nobody knows.
+pub const PAST_KEPT_MS: i64 = 90 * 24 * 3_600 * 1_000;
+
 /// The number of a lease: it rises whenever an instance gets another driver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i64);
@@ -297,6 +308,15 @@ pub trait Store: Send + Sync {
         &self,
         until: Timestamp,
     ) -> Result<Vec<(InstanceId, AccountName)>, StoreError>;
+
+    /// Passwords that these users of an instance had as accounts and do not have any more, as far
+    /// as they are kept: at most [`PAST_MAX`] of an instance, none for longer than
+    /// [`PAST_KEPT_MS`].
+    async fn past_passwords(
+        &self,
+        id: &InstanceId,
+        names: &[AccountName],
+    ) -> Result<Vec<(AccountName, PasswordDigest)>, StoreError>;
 
     /// The nodes of an instance as last seen.
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError>;

@@ -209,6 +209,9 @@ pub enum Refusal {
     /// The default account cannot be deleted or given other rights.
     #[error("the default account cannot be deleted, nor its privilege changed")]
     DefaultProtected,
+    /// Links between the nodes would break without the account.
+    #[error("replicas or Sentinels log in with the account: give them another login first")]
+    AccountLinked,
     /// The account is being deleted.
     #[error("the account is being deleted")]
     AccountBusy,
@@ -306,6 +309,7 @@ impl Refusal {
             Refusal::PrivilegeInvalid => "PrivilegeInvalid",
             Refusal::RoutingInvalid => "RoutingInvalid",
             Refusal::DefaultProtected => "DefaultProtected",
+            Refusal::AccountLinked => "AccountLinked",
             Refusal::AccountBusy => "AccountBusy",
             Refusal::QuotaExceeded { .. } => "QuotaExceeded",
             Refusal::TokenReused => "TokenReused",

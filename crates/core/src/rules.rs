@@ -24,7 +24,8 @@ pub enum Check {
     Exists,
     /// The name is free (creation only).
     Free,
-    /// The default account is neither deleted, disabled, nor given other rights or an end.
+    /// The default account is neither deleted, disabled, nor given other rights or an end;
+    /// nor is one that replicas or Sentinels log in with deleted, disabled or given an end.
     DefaultProtected,
     /// Only the default account is without a password, and only where the instance's policy
     /// allows it; and a password is known when one is needed again.

@@ -80,6 +80,7 @@ fn held() -> Held {
         engine: Engine::parse(Family::Redis, "7.0.15"),
         observed_topology: None,
         unmanaged: vec![AccountName::from("theirs")],
+        link_users: Vec::new(),
         revision: Revision::ZERO,
         created_at: Timestamp::from_millis(0),
     };
@@ -93,6 +94,8 @@ fn held() -> Held {
         password: None,
         more_passwords: Vec::new(),
         former_passwords: Vec::new(),
+        leaving_passwords: Vec::new(),
+        link_password: None,
         password_free: false,
         enabled: true,
         expires_at: None,

@@ -246,6 +246,8 @@ fn observed(id: &InstanceId, check: &CheckReport) -> Option<Observed> {
         topology: check.topology?,
         engine: check.engine,
         unmanaged: check.unmanaged.clone(),
+        // The fleet finds out.
+        link_users: Vec::new(),
         nodes: check.nodes.iter().map(|node| node.node.clone()).collect(),
     })
 }
@@ -298,6 +300,7 @@ fn build(new: NewInstance, now: Timestamp) -> Result<Instance, String> {
         engine: None,
         observed_topology: None,
         unmanaged: Vec::new(),
+        link_users: Vec::new(),
         revision: Revision::ZERO,
         created_at: now,
     })

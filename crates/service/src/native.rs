@@ -150,6 +150,7 @@ fn refusal_status(refusal: &Refusal) -> u16 {
         | Refusal::AccountBusy
         | Refusal::TokenReused
         | Refusal::DefaultProtected
+        | Refusal::AccountLinked
         | Refusal::TaskRunning
         | Refusal::ReplicaReadsOff
         | Refusal::ReplicaReadsUsed

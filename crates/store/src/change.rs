@@ -2,6 +2,7 @@
 
 use crate::audit::{self, Filled};
 use crate::fault::Fault;
+use crate::past;
 use crate::read;
 use crate::rows::{self, Secrets, number};
 use crate::sealed;
@@ -11,7 +12,7 @@ use claviger_core::account::Account;
 use claviger_core::clock::Timestamp;
 use claviger_core::decide::{Decision, InstanceSecrets};
 use claviger_core::ids::{AccountId, InstanceId, Revision, TaskId};
-use claviger_core::instance::NodeLogin;
+use claviger_core::instance::{Held, NodeLogin};
 use claviger_core::outcome::Changed;
 use claviger_core::ports::{Accepted, AccountWrite, Idempotency, NonceMark, StoreError};
 use claviger_core::refusal::Refusal;
@@ -46,6 +47,7 @@ pub(crate) fn change(
         Ok(decision) => decision,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    keep_past(db, write, &held, &decision)?;
     store(desk, write, &decision)?;
     desk.next_task = desk.next_task.max(TaskId(decision.task.id.0 + 1));
     Ok(Ok(Accepted {
@@ -86,6 +88,28 @@ fn store(desk: &mut Desk, write: &AccountWrite, decision: &Decision) -> Result<(
         after: &decision.after,
     };
     audit::put(desk, &filled.into_entry(&write.audit))
+}
+
+/// What the account's change, or the end of the one before it, takes away is remembered.
+fn keep_past(
+    db: &Connection,
+    write: &AccountWrite,
+    held: &Held,
+    decision: &Decision,
+) -> Result<(), Fault> {
+    for id in loses_passwords(held, decision) {
+        past::keep(db, &write.instance, id, None, write.at)?;
+    }
+    Ok(())
+}
+
+/// The accounts that have other passwords after a decision, or are no more.
+pub(crate) fn loses_passwords(held: &Held, decision: &Decision) -> Vec<AccountId> {
+    let account = &decision.account;
+    let before = held.accounts.iter().find(|held| held.id == account.id);
+    let changed = before.filter(|before| !before.has_passwords_of(account));
+    let changed = changed.map(|before| before.id);
+    changed.into_iter().chain(decision.superseded).collect()
 }
 
 fn is_there(db: &Connection, instance: &InstanceId) -> Result<bool, Fault> {
@@ -181,11 +205,13 @@ pub(crate) fn put_account(
     let id = account.id.to_string();
     let place = sealed::account_password(instance.as_str(), &id);
     let password = sealed::seal_digests(&desk.sealer, place, account)?;
+    let (leaving, link) = sealed::seal_link(&desk.sealer, instance.as_str(), &id, account)?;
     let mut statement = desk.connection.prepare_cached(
         "INSERT INTO account (instance, id, name, kind, privilege, routing, description,
              sealed_password, life, replaces, created_revision, revision, confirmed, created_at,
-             password_set_at, password_free, enabled, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+             password_set_at, password_free, enabled, expires_at, sealed_leaving, sealed_link)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+             ?19, ?20)
          ON CONFLICT (instance, name) DO UPDATE SET kind = excluded.kind,
              privilege = excluded.privilege, routing = excluded.routing,
              description = excluded.description, sealed_password = excluded.sealed_password,
@@ -193,7 +219,8 @@ pub(crate) fn put_account(
              created_revision = excluded.created_revision, revision = excluded.revision,
              confirmed = excluded.confirmed, created_at = excluded.created_at,
              password_set_at = excluded.password_set_at, password_free = excluded.password_free,
-             enabled = excluded.enabled, expires_at = excluded.expires_at
+             enabled = excluded.enabled, expires_at = excluded.expires_at,
+             sealed_leaving = excluded.sealed_leaving, sealed_link = excluded.sealed_link
          WHERE account.id = excluded.id",
     )?;
     let written = statement.execute(rusqlite::params![
@@ -215,6 +242,8 @@ pub(crate) fn put_account(
         account.password_free,
         account.enabled,
         account.expires_at.map(Timestamp::as_millis),
+        leaving,
+        link,
     ])?;
     if written == 0 {
         return Err(StoreError::Exists.into());

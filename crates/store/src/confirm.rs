@@ -1,6 +1,7 @@
 //! What every node has confirmed by read-back.
 
 use crate::fault::Fault;
+use crate::past;
 use crate::rows::number;
 use crate::writer::Desk;
 use claviger_core::clock::Timestamp;
@@ -37,7 +38,8 @@ fn live(
     let account = account.to_string();
     let mut statement = desk.connection.prepare_cached(
         "UPDATE account SET confirmed = max(confirmed, min(?3, revision)),
-             replaces = replaces AND ?3 < revision
+             replaces = replaces AND ?3 < revision,
+             sealed_leaving = CASE WHEN ?3 < revision THEN sealed_leaving END
          WHERE instance = ?1 AND id = ?2 AND (life = 'live' OR ?3 < revision)
          RETURNING confirmed",
     )?;
@@ -67,6 +69,7 @@ fn gone(
     revision: Revision,
     at: Timestamp,
 ) -> Result<(), Fault> {
+    past::keep(&desk.connection, instance, account, Some(revision), at)?;
     let account = account.to_string();
     let removed = desk
         .connection

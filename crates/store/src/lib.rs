@@ -19,6 +19,7 @@ mod migrate;
 mod observe;
 mod open;
 mod ops;
+mod past;
 mod postgres;
 mod purge;
 mod read;

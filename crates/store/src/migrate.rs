@@ -35,6 +35,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "003-access",
         sql: include_str!("sql/sqlite/003-access.sql"),
     },
+    Migration {
+        version: 4,
+        name: "004-links-and-past-passwords",
+        sql: include_str!("sql/sqlite/004-links-and-past-passwords.sql"),
+    },
 ];
 
 /// Marks the file as ours: `CLVG`.

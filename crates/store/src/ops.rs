@@ -136,6 +136,8 @@ pub(crate) fn default_of(instance: &Instance, id: AccountId) -> Account {
         password: None,
         more_passwords: Vec::new(),
         former_passwords: Vec::new(),
+        leaving_passwords: Vec::new(),
+        link_password: None,
         password_free: false,
         enabled: true,
         expires_at: None,

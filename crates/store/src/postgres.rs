@@ -14,6 +14,7 @@ mod migrate;
 mod nodes;
 mod notify;
 mod ops;
+mod past;
 mod pool;
 mod purge;
 mod read;
@@ -33,6 +34,7 @@ use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountName, InstanceId, KeyId};
 use claviger_core::instance::{Held, Instance};
 use claviger_core::node::NodeRecord;
+use claviger_core::password::PasswordDigest;
 use claviger_core::ports::{
     Accepted, AccountWrite, Ears, Hint, LeaseAsk, Leases, NonceMark, Op, Shown, Store, StoreError,
     Strikes,
@@ -294,6 +296,15 @@ impl Store for PostgresStore {
         until: Timestamp,
     ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
         attempt!(self, readers, conn => read::expiring(conn, until))
+    }
+
+    async fn past_passwords(
+        &self,
+        id: &InstanceId,
+        names: &[AccountName],
+    ) -> Result<Vec<(AccountName, PasswordDigest)>, StoreError> {
+        let sealer = &*self.sealer;
+        attempt!(self, readers, conn => past::passwords(conn, sealer, id, names))
     }
 
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {

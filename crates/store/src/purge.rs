@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use crate::settings::keep_task_floor;
 use crate::writer::Desk;
 use claviger_core::clock::Timestamp;
+use claviger_core::ports::PAST_KEPT_MS;
 
 /// Finished tasks are kept for thirty days, milliseconds: as long as the clouds list them.
 pub(crate) const TASKS_KEPT_MS: i64 = 30 * 24 * 3_600 * 1_000;
@@ -38,6 +39,12 @@ pub(crate) fn purge(desk: &Desk, now: Timestamp) -> Result<(), Fault> {
                  (SELECT scope FROM strike WHERE until <= ?1 LIMIT ?2)",
         )?
         .execute((now, limit))?;
+    desk.connection
+        .prepare_cached(
+            "DELETE FROM past_password WHERE (instance, revision, id) IN
+                 (SELECT instance, revision, id FROM past_password WHERE at <= ?1 LIMIT ?2)",
+        )?
+        .execute((now.saturating_sub(PAST_KEPT_MS), limit))?;
     audit::forget(desk, AUDIT_MAX, limit)?;
     purge_tasks(desk, now.saturating_sub(TASKS_KEPT_MS))
 }

@@ -21,7 +21,7 @@ pub(crate) struct Column {
 }
 
 /// All of them. The key's id stands in bytes 2 to 9 of a blob (see `seal`).
-pub(crate) const COLUMNS: [Column; 7] = [
+pub(crate) const COLUMNS: [Column; 10] = [
     Column {
         find: "SELECT '1', '', sealed FROM canary WHERE substr(sealed, 2, 8) <> ?1 LIMIT ?2",
         count: "SELECT count(*) FROM canary WHERE substr(sealed, 2, 8) <> ?1",
@@ -70,6 +70,31 @@ pub(crate) const COLUMNS: [Column; 7] = [
         count: "SELECT count(*) FROM account WHERE substr(sealed_password, 2, 8) <> ?1",
         set: "UPDATE account SET sealed_password = ?3 WHERE instance = ?1 AND id = ?2",
         place: |instance, id| sealed::account_password(instance, id),
+    },
+    Column {
+        find: "SELECT instance, id, sealed_leaving FROM account
+               WHERE substr(sealed_leaving, 2, 8) <> ?1 LIMIT ?2",
+        count: "SELECT count(*) FROM account WHERE substr(sealed_leaving, 2, 8) <> ?1",
+        set: "UPDATE account SET sealed_leaving = ?3 WHERE instance = ?1 AND id = ?2",
+        place: |instance, id| sealed::leaving_passwords(instance, id),
+    },
+    Column {
+        find: "SELECT instance, id, sealed_link FROM account
+               WHERE substr(sealed_link, 2, 8) <> ?1 LIMIT ?2",
+        count: "SELECT count(*) FROM account WHERE substr(sealed_link, 2, 8) <> ?1",
+        set: "UPDATE account SET sealed_link = ?3 WHERE instance = ?1 AND id = ?2",
+        place: |instance, id| sealed::link_password(instance, id),
+    },
+    Column {
+        find: "SELECT instance, id || '/' || revision, sealed_password FROM past_password
+               WHERE substr(sealed_password, 2, 8) <> ?1 LIMIT ?2",
+        count: "SELECT count(*) FROM past_password WHERE substr(sealed_password, 2, 8) <> ?1",
+        set: "UPDATE past_password SET sealed_password = ?3
+              WHERE instance = ?1 AND id || '/' || revision = ?2",
+        place: |instance, row| {
+            let (id, _revision) = row.split_once('/').unwrap_or((row, ""));
+            sealed::account_password(instance, id)
+        },
     },
 ];
 

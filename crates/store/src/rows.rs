@@ -50,7 +50,7 @@ macro_rules! instance_columns {
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'primary'), \
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'replica'), \
     coalesce((SELECT d.password_free FROM account d \
-        WHERE d.instance = i.id AND d.name = 'default'), 0), i.tags"
+        WHERE d.instance = i.id AND d.name = 'default'), 0), i.tags, i.link_users"
     };
 }
 
@@ -59,7 +59,7 @@ macro_rules! account_columns {
     () => {
         "id, name, kind, privilege, routing, description, \
     sealed_password, life, replaces, created_revision, revision, confirmed, created_at, \
-    password_set_at, password_free, enabled, expires_at"
+    password_set_at, password_free, enabled, expires_at, sealed_leaving, sealed_link"
     };
 }
 
@@ -258,6 +258,7 @@ pub(crate) fn instance(row: &impl Cells, secrets: Secrets<'_>) -> Result<Instanc
             .map(|word| Word::parse(word).ok_or_else(|| Fault::unreadable("a stored word")))
             .transpose()?,
         unmanaged: json(row, 14)?,
+        link_users: json(row, 22)?,
         revision: revision(row, 15)?,
         created_at: time(row, 16)?,
     })
@@ -277,6 +278,17 @@ pub(crate) fn account(
             sealed::open_digests(sealer, instance, account, id, blob)?
         }
     };
+    let (mut leaving_passwords, mut link_password) = (Vec::new(), None);
+    if let Secrets::Open(sealer) = secrets {
+        if let Some(blob) = blob(row, 17)? {
+            let place = sealed::leaving_passwords(instance, id);
+            leaving_passwords = sealed::open_list(sealer, place, blob)?;
+        }
+        if let Some(blob) = blob(row, 18)? {
+            let place = sealed::link_password(instance, id);
+            link_password = Some(sealed::open_secret(sealer, place, blob)?);
+        }
+    }
     let mut passwords = passwords.into_iter();
     Ok(Account {
         id: account,
@@ -289,6 +301,8 @@ pub(crate) fn account(
         password: passwords.next(),
         more_passwords: passwords.collect(),
         former_passwords,
+        leaving_passwords,
+        link_password,
         password_free: row.get(14)?,
         enabled: row.get(15)?,
         expires_at: time_or(row, 16)?,

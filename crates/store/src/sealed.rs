@@ -18,6 +18,24 @@ pub(crate) fn account_password<'a>(instance: &'a str, account: &'a str) -> Place
     }
 }
 
+/// The digests that an account's last change of the password has left behind.
+pub(crate) fn leaving_passwords<'a>(instance: &'a str, account: &'a str) -> Place<'a> {
+    Place {
+        table: "account",
+        row: [instance, account],
+        column: "sealed_leaving",
+    }
+}
+
+/// The clear password of an account that replicas or Sentinels log in with.
+pub(crate) fn link_password<'a>(instance: &'a str, account: &'a str) -> Place<'a> {
+    Place {
+        table: "account",
+        row: [instance, account],
+        column: "sealed_link",
+    }
+}
+
 /// An instance's login.
 pub(crate) fn instance_login(instance: &str) -> Place<'_> {
     Place {
@@ -124,6 +142,46 @@ pub(crate) fn open_digests(
         sealer.memo.keep(instance, account, blob, digest);
     }
     Ok((valid, former))
+}
+
+/// Seals what an account has in columns of their own: the digests that are leaving, and the clear
+/// password for links.
+pub(crate) fn seal_link(
+    sealer: &Sealer,
+    instance: &str,
+    id: &str,
+    account: &Account,
+) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), Fault> {
+    let digests = &account.leaving_passwords;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(digests.len() * 32));
+    for digest in digests {
+        bytes.extend_from_slice(digest.expose_bytes());
+    }
+    let leaving = (!bytes.is_empty())
+        .then(|| sealer.seal(leaving_passwords(instance, id), &bytes))
+        .transpose()?;
+    let link = account.link_password.as_ref();
+    let link = link
+        .map(|secret| seal_secret(sealer, link_password(instance, id), secret))
+        .transpose()?;
+    Ok((leaving, link))
+}
+
+/// Opens digests, of whatever kind.
+pub(crate) fn open_list(
+    sealer: &Sealer,
+    place: Place<'_>,
+    blob: &[u8],
+) -> Result<Vec<PasswordDigest>, Fault> {
+    let clear = sealer.open(place, blob)?;
+    let (chunks, rest) = clear.as_chunks::<32>();
+    if !rest.is_empty() {
+        return Err(Fault::unreadable("a digest"));
+    }
+    let digests = chunks.iter().filter(|bytes| **bytes != FORMER_FOLLOW);
+    Ok(digests
+        .map(|bytes| PasswordDigest::from_bytes(*bytes))
+        .collect())
 }
 
 /// Seals a text.

@@ -2,6 +2,7 @@
 
 use crate::audit;
 use crate::open::{OpenError, prepare};
+use crate::past;
 use crate::read;
 use crate::readers::Readers;
 use crate::reseal;
@@ -18,6 +19,7 @@ use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountName, InstanceId, KeyId, TaskId};
 use claviger_core::instance::{Held, Instance};
 use claviger_core::node::NodeRecord;
+use claviger_core::password::PasswordDigest;
 use claviger_core::ports::{Accepted, AccountWrite, Op, Store, StoreError, Strikes};
 use claviger_core::query::{InstanceQuery, Rows, TaskQuery};
 use claviger_core::refusal::Refusal;
@@ -182,6 +184,18 @@ impl Store for SqliteStore {
         until: Timestamp,
     ) -> Result<Vec<(InstanceId, AccountName)>, StoreError> {
         self.readers.list(move |db| read::expiring(db, until)).await
+    }
+
+    async fn past_passwords(
+        &self,
+        id: &InstanceId,
+        names: &[AccountName],
+    ) -> Result<Vec<(AccountName, PasswordDigest)>, StoreError> {
+        let (id, names) = (id.clone(), names.to_vec());
+        let sealer = Arc::clone(&self.sealer);
+        self.readers
+            .list(move |db| past::passwords(db, &sealer, &id, &names))
+            .await
     }
 
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {

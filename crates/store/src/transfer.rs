@@ -314,6 +314,13 @@ impl Guard {
             ("account", "sealed_password") => {
                 sealed::account_password(text("instance"), text("id"))
             }
+            ("account", "sealed_leaving") => {
+                sealed::leaving_passwords(text("instance"), text("id"))
+            }
+            ("account", "sealed_link") => sealed::link_password(text("instance"), text("id")),
+            ("past_password", "sealed_password") => {
+                sealed::account_password(text("instance"), text("id"))
+            }
             ("instance", "sealed_login") => sealed::instance_login(text("id")),
             ("instance", "sealed_default_password") => sealed::default_password(text("id")),
             ("access_key", "sealed_secret") => sealed::key_secret(text("id")),

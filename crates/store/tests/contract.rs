@@ -546,6 +546,7 @@ mod cases {
                 unmanaged: (0..users)
                     .map(|n| format!("u{n}").as_str().into())
                     .collect(),
+                link_users: Vec::new(),
                 nodes,
             })
         };
@@ -1214,6 +1215,7 @@ mod cases {
             topology: Topology::Standalone,
             engine: None,
             unmanaged: vec![],
+            link_users: Vec::new(),
             nodes: vec![node("a:1", NodeRole::Primary)],
         });
         store.apply(vec![seen], None).await.unwrap();

@@ -36,6 +36,7 @@ struct State {
     trail: Trail,
     settings: HashMap<String, String>,
     replies: HashMap<(String, String), Accepted>,
+    past: Vec<(InstanceId, AccountName, PasswordDigest)>,
     next_task: i64,
 }
 
@@ -111,6 +112,8 @@ impl MemoryStore {
             password: Some(PasswordDigest::of(&Secret::new(password))),
             more_passwords: Vec::new(),
             former_passwords: Vec::new(),
+            leaving_passwords: Vec::new(),
+            link_password: None,
             password_free: false,
             enabled: true,
             expires_at: None,
@@ -122,6 +125,31 @@ impl MemoryStore {
             created_at: Timestamp::default(),
             password_set_at: None,
         });
+    }
+
+    /// Sets an account's password, as an accepted command would.
+    pub fn set_password(&self, id: &InstanceId, name: &str, password: &str) {
+        let mut past = Vec::new();
+        self.change_held(id, |held| {
+            let linked = held.instance.links_with(&AccountName::new(name));
+            let revision = held.instance.revision;
+            let account = held.accounts.iter_mut().find(|a| a.name.as_str() == name);
+            if let Some(account) = account {
+                past.extend(account.password.clone());
+                account.set_password(&Secret::new(password), linked);
+                account.revision = revision;
+            }
+        });
+        let past = past.into_iter();
+        let past = past.map(|digest| (id.clone(), AccountName::new(name), digest));
+        self.lock().past.extend(past);
+    }
+
+    /// Users that nodes log in with, as last seen.
+    pub fn link_users(&self, id: &InstanceId) -> Vec<AccountName> {
+        let state = self.lock();
+        let held = state.instances.get(id);
+        held.map_or_else(Vec::new, |held| held.instance.link_users.clone())
     }
 
     /// Changes an account, as an accepted command would.
@@ -219,6 +247,8 @@ fn insert(state: &mut State, instance: Instance, default: AccountId) {
         password: None,
         more_passwords: Vec::new(),
         former_passwords: Vec::new(),
+        leaving_passwords: Vec::new(),
+        link_password: None,
         password_free: false,
         enabled: true,
         expires_at: None,
@@ -245,12 +275,21 @@ fn confirm(state: &mut State, id: &InstanceId, confirm: &Confirm, at: Timestamp)
     for (account, revision) in &confirm.accounts {
         if let Some(account) = held.accounts.iter_mut().find(|a| a.id == *account) {
             account.confirmed = account.confirmed.max(*revision).min(account.revision);
+            if account.is_confirmed() {
+                account.leaving_passwords.clear();
+            }
         }
     }
-    held.accounts.retain(|account| {
-        let gone = (account.id, account.revision);
-        account.life == Life::Live || !confirm.gone.contains(&gone)
-    });
+    let gone = |account: &Account| {
+        let ended = (account.id, account.revision);
+        account.life == Life::Deleting && confirm.gone.contains(&ended)
+    };
+    for account in held.accounts.iter().filter(|account| gone(account)) {
+        let digest = account.password.clone();
+        let past = digest.map(|digest| (id.clone(), account.name.clone(), digest));
+        state.past.extend(past);
+    }
+    held.accounts.retain(|account| !gone(account));
     let confirmed = confirm.accounts.iter().chain(&confirm.gone);
     for (account, revision) in confirmed {
         for task in state.tasks.iter_mut().filter(|t| t.account == *account) {
@@ -269,6 +308,12 @@ fn observe(state: &mut State, observed: Observed) {
     held.instance.observed_topology = Some(observed.topology);
     held.instance.engine = observed.engine.or(held.instance.engine);
     held.instance.unmanaged = observed.unmanaged;
+    for account in &mut held.accounts {
+        if !observed.link_users.contains(&account.name) {
+            account.link_password = None;
+        }
+    }
+    held.instance.link_users = observed.link_users;
     if held.instance.state == InstanceState::Registering {
         held.instance.state = InstanceState::Running;
     }
@@ -391,6 +436,19 @@ impl Store for MemoryStore {
             found.extend(names.map(|name| (id.clone(), name)));
         }
         Ok(found)
+    }
+
+    async fn past_passwords(
+        &self,
+        id: &InstanceId,
+        names: &[AccountName],
+    ) -> Result<Vec<(AccountName, PasswordDigest)>, StoreError> {
+        let state = self.open()?;
+        let past = state.past.iter();
+        let past = past.filter(|(held, name, _)| held == id && names.contains(name));
+        Ok(past
+            .map(|(_, name, digest)| (name.clone(), digest.clone()))
+            .collect())
     }
 
     async fn nodes(&self, id: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {

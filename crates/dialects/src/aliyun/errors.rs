@@ -239,9 +239,10 @@ fn row(refusal: &Refusal) -> &'static Row {
         Refusal::DescriptionInvalid => &DESCRIPTION,
         Refusal::PrivilegeInvalid => &PRIVILEGE,
         Refusal::RoutingInvalid | Refusal::ReplicaReadsOff | Refusal::ReplicaReadsUsed => &ROUTING,
-        Refusal::DefaultProtected | Refusal::PasswordFreeDenied | Refusal::PasswordFreeCustom => {
-            &DEFAULT
-        }
+        Refusal::DefaultProtected
+        | Refusal::AccountLinked
+        | Refusal::PasswordFreeDenied
+        | Refusal::PasswordFreeCustom => &DEFAULT,
         Refusal::AccountBusy => &BUSY,
         Refusal::QuotaExceeded { .. } => &QUOTA,
         Refusal::TokenReused => &TOKEN_REUSED,

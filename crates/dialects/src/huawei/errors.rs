@@ -208,6 +208,7 @@ fn row(refusal: &Refusal) -> &'static Row {
         | Refusal::ReplicaReadsUsed
         | Refusal::PolicyInvalid
         | Refusal::DefaultProtected
+        | Refusal::AccountLinked
         | Refusal::PasswordFreeDenied
         | Refusal::PasswordFreeCustom
         | Refusal::TokenReused => &ACCOUNT,

@@ -92,6 +92,7 @@ fn row(refusal: &Refusal) -> Row {
         | Refusal::PasswordFreeDenied
         | Refusal::PasswordFreeCustom
         | Refusal::DefaultProtected
+        | Refusal::AccountLinked
         | Refusal::QuotaExceeded { .. } => account(refusal),
     }
 }
@@ -224,6 +225,10 @@ fn account(refusal: &Refusal) -> Row {
         Refusal::DefaultProtected => Row(
             NOT_SUPPORTED,
             "root cannot be deleted, nor its privilege changed.",
+        ),
+        Refusal::AccountLinked => Row(
+            NOT_SUPPORTED,
+            "Replicas or Sentinels log in with the account: give them another login first.",
         ),
         Refusal::PasswordFreeCustom => Row(
             NOT_SUPPORTED,

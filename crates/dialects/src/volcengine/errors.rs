@@ -207,6 +207,12 @@ const PASSWORD_FREE: Row = Row(
     None,
     "The instance's policy does not allow access without a password.",
 );
+const LINKED: Row = Row(
+    "InvalidOperator",
+    400,
+    None,
+    "Replicas or Sentinels log in with the account: give them another login first.",
+);
 const PASSWORD_NEEDED: Row = Row(
     "InvalidOperator",
     400,
@@ -248,6 +254,7 @@ fn row(action: &str, refusal: &Refusal) -> &'static Row {
         Refusal::PrivilegeInvalid => &ROLE,
         Refusal::DefaultProtected if action == actions::DELETE => &DELETE_DEFAULT,
         Refusal::DefaultProtected => &DEFAULT_ROLE,
+        Refusal::AccountLinked => &LINKED,
         Refusal::AccountBusy => &BUSY,
         Refusal::QuotaExceeded { .. } => &QUOTA,
         Refusal::TokenReused => &TOKEN_REUSED,

@@ -254,6 +254,12 @@ fn of_the_matter() -> Vec<Row> {
             "Current DB instance account does not support this operation.",
         ),
         (
+            AccountLinked,
+            400,
+            "IncorrectAccount",
+            "Current DB instance account does not support this operation.",
+        ),
+        (
             AccountBusy,
             403,
             "OperationDenied.AccountStatus",

@@ -210,6 +210,7 @@ fn rows() -> Vec<Row> {
         (ReplicaReadsUsed, 400, "DCS.4961", acl),
         (PolicyInvalid, 400, "DCS.4961", acl),
         (DefaultProtected, 400, "DCS.4961", acl),
+        (AccountLinked, 400, "DCS.4961", acl),
         (PasswordFreeDenied, 400, "DCS.4961", acl),
         (PasswordFreeCustom, 400, "DCS.4961", acl),
         (TokenReused, 400, "DCS.4961", acl),

@@ -224,6 +224,7 @@ fn of_the_business() -> Vec<Row> {
             "The password policy",
         ),
         (DefaultProtected, not_supported, "root"),
+        (AccountLinked, not_supported, "Replicas or Sentinels"),
         (PasswordFreeCustom, not_supported, "Custom accounts"),
         (
             QuotaExceeded { limit: 100 },

@@ -32,6 +32,8 @@ fn account(n: u8, name: &str, kind: AccountKind) -> Account {
         password: None,
         more_passwords: Vec::new(),
         former_passwords: Vec::new(),
+        leaving_passwords: Vec::new(),
+        link_password: None,
         password_free: false,
         enabled: true,
         expires_at: None,
@@ -75,6 +77,7 @@ fn held() -> Held {
         engine: Engine::parse(Family::Redis, "7.0.15"),
         observed_topology: None,
         unmanaged: vec!["theirs".into()],
+        link_users: Vec::new(),
         revision: Revision::ZERO,
         created_at: Timestamp::default(),
     };

@@ -111,6 +111,7 @@ fn rows() -> Vec<Row> {
         (NameUnmanaged, "AccountExist", 400, None),
         (AccountNotFound, "AccountNotExist", 400, None),
         (DefaultProtected, "InvalidOperator", 400, None),
+        (AccountLinked, "InvalidOperator", 400, None),
         (PasswordFreeDenied, "InvalidOperator", 400, None),
         (PasswordFreeCustom, "InvalidOperator", 400, None),
         (PasswordNeeded, "InvalidOperator", 400, None),

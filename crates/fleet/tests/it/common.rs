@@ -71,6 +71,7 @@ pub(crate) fn instance(id: &str, seeds: &[String]) -> Instance {
         engine: None,
         observed_topology: None,
         unmanaged: Vec::new(),
+        link_users: Vec::new(),
         revision: Revision::ZERO,
         created_at: Timestamp::default(),
     }

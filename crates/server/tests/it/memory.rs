@@ -171,6 +171,14 @@ impl Store for Memory {
         Ok(found)
     }
 
+    async fn past_passwords(
+        &self,
+        _: &InstanceId,
+        _: &[AccountName],
+    ) -> Result<Vec<(AccountName, claviger_core::password::PasswordDigest)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn nodes(&self, _: &InstanceId) -> Result<Vec<NodeRecord>, StoreError> {
         Ok(Vec::new())
     }
@@ -302,6 +310,8 @@ fn default(id: AccountId, instance: &Instance) -> Account {
         password: None,
         more_passwords: Vec::new(),
         former_passwords: Vec::new(),
+        leaving_passwords: Vec::new(),
+        link_password: None,
         password_free: false,
         enabled: true,
         expires_at: None,
@@ -460,6 +470,7 @@ impl Fleet for NoNodes {
                 warnings: vec!["alone".into()],
             }],
             unmanaged: Vec::new(),
+            link_users: Vec::new(),
         }
     }
 }

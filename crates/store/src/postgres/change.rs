@@ -2,9 +2,11 @@
 //! the decision is made here, and what it says is written, in one transaction and two ways to
 //! the server and back: begin and read, write and commit.
 
+use crate::change::loses_passwords;
 use crate::fault::Fault;
 use crate::postgres::audit;
 use crate::postgres::batch::{Batch, values};
+use crate::postgres::past;
 use crate::postgres::pool::{Conn, Param};
 use crate::postgres::read::{self, INSTANCE};
 use crate::rows::{self, Secrets, account_columns, number};
@@ -195,6 +197,9 @@ fn batch(
 ) -> Result<Batch, Fault> {
     let instance = &write.instance;
     let mut batch = Batch::default();
+    for id in loses_passwords(held, decision) {
+        past::keep(&mut batch, instance, id, write.at);
+    }
     if let Some(superseded) = decision.superseded {
         supersede(&mut batch, instance, superseded, &decision.account);
     }
@@ -287,11 +292,13 @@ pub(crate) fn put_account(
     let id = account.id.to_string();
     let place = sealed::account_password(instance.as_str(), &id);
     let password = sealed::seal_digests(sealer, place, account)?;
+    let (leaving, link) = sealed::seal_link(sealer, instance.as_str(), &id, account)?;
     batch.add(
         "INSERT INTO account (instance, id, name, kind, privilege, routing, description,
              sealed_password, life, replaces, created_revision, revision, confirmed, created_at,
-             password_set_at, password_free, enabled, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+             password_set_at, password_free, enabled, expires_at, sealed_leaving, sealed_link)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19, $20)
          ON CONFLICT (instance, name) DO UPDATE SET kind = excluded.kind,
              privilege = excluded.privilege, routing = excluded.routing,
              description = excluded.description, sealed_password = excluded.sealed_password,
@@ -299,7 +306,8 @@ pub(crate) fn put_account(
              created_revision = excluded.created_revision, revision = excluded.revision,
              confirmed = excluded.confirmed, created_at = excluded.created_at,
              password_set_at = excluded.password_set_at, password_free = excluded.password_free,
-             enabled = excluded.enabled, expires_at = excluded.expires_at
+             enabled = excluded.enabled, expires_at = excluded.expires_at,
+             sealed_leaving = excluded.sealed_leaving, sealed_link = excluded.sealed_link
          WHERE account.id = excluded.id",
         values![
             instance.as_str().to_owned(),
@@ -320,6 +328,8 @@ pub(crate) fn put_account(
             account.password_free,
             account.enabled,
             account.expires_at.map(Timestamp::as_millis),
+            leaving,
+            link,
         ],
     );
     Ok(())

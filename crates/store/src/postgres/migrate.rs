@@ -20,6 +20,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "002-access",
         sql: include_str!("../sql/postgres/002-access.sql"),
     },
+    Migration {
+        version: 3,
+        name: "003-links-and-past-passwords",
+        sql: include_str!("../sql/postgres/003-links-and-past-passwords.sql"),
+    },
 ];
 
 /// The advisory lock of the schema: `CLVG`, twice.

@@ -1,9 +1,10 @@
 //! What the fleet has confirmed and seen, on PostgreSQL.
 
 use crate::fault::Fault;
-use crate::observe::NODES_MAX;
+use crate::observe::{LINK_USERS_MAX, NODES_MAX};
 use crate::ops::UNMANAGED_MAX;
 use crate::postgres::batch::{Batch, values};
+use crate::postgres::past;
 use crate::postgres::pool::Conn;
 use crate::postgres::read;
 use crate::rows::{count, number, to_json};
@@ -27,7 +28,9 @@ pub(crate) fn confirm(batch: &mut Batch, instance: &InstanceId, what: &Confirm, 
              live AS (
                  UPDATE account a SET confirmed = greatest(a.confirmed,
                          least(s.revision, a.revision)),
-                     replaces = a.replaces AND s.revision < a.revision
+                     replaces = a.replaces AND s.revision < a.revision,
+                     sealed_leaving =
+                         CASE WHEN s.revision < a.revision THEN a.sealed_leaving END
                  FROM seen s
                  WHERE a.instance = $1 AND a.id = s.id
                      AND (a.life = 'live' OR s.revision < a.revision)
@@ -46,6 +49,7 @@ pub(crate) fn confirm(batch: &mut Batch, instance: &InstanceId, what: &Confirm, 
         .map(|(id, revision)| (id.to_string(), number(*revision)))
         .unzip();
     if !ids.is_empty() {
+        past::keep_ending(batch, instance, (&ids, &revisions), at);
         batch.add(
             "WITH seen AS (SELECT * FROM unnest($2::text[], $3::bigint[]) AS s (id, revision)),
              gone AS (
@@ -67,6 +71,7 @@ pub(crate) fn confirm(batch: &mut Batch, instance: &InstanceId, what: &Confirm, 
 pub(crate) async fn observe(conn: &mut Conn, seen: &Observed) -> Result<(), Fault> {
     let id = seen.instance.as_str();
     let unmanaged = &seen.unmanaged[..seen.unmanaged.len().min(UNMANAGED_MAX)];
+    let users = &seen.link_users[..seen.link_users.len().min(LINK_USERS_MAX)];
     let nodes = &seen.nodes[..seen.nodes.len().min(NODES_MAX)];
     let known = conn
         .first("SELECT 1 FROM instance WHERE id = $1", &[&id])
@@ -77,15 +82,23 @@ pub(crate) async fn observe(conn: &mut Conn, seen: &Observed) -> Result<(), Faul
     let mut batch = Batch::default();
     batch.add(
         "UPDATE instance SET observed_topology = $2, engine = $3, unmanaged = $4,
-             state = CASE state WHEN 'registering' THEN 'running' ELSE state END
+             link_users = $5, state = CASE state WHEN 'registering' THEN 'running' ELSE state END
          WHERE id = $1 AND (observed_topology IS DISTINCT FROM $2 OR engine IS DISTINCT FROM $3
-             OR unmanaged <> $4 OR state = 'registering')",
+             OR unmanaged <> $4 OR link_users <> $5 OR state = 'registering')",
         values![
             id.to_owned(),
             seen.topology.word(),
             seen.engine.as_ref().map(to_json).transpose()?,
             to_json(&unmanaged)?,
+            to_json(&users)?,
         ],
+    );
+    // A clear password is kept for as long as someone logs in with it.
+    let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+    batch.add(
+        "UPDATE account SET sealed_link = NULL
+         WHERE instance = $1 AND sealed_link IS NOT NULL AND name <> ALL($2)",
+        values![id.to_owned(), users],
     );
     if read::nodes(conn, &seen.instance).await? != nodes {
         batch.add(

@@ -6,6 +6,7 @@ use crate::postgres::pool::Conn;
 use crate::purge::{AUDIT_MAX, ROWS_MAX, TASKS_KEPT_MS};
 use crate::seal::Sealer;
 use claviger_core::clock::Timestamp;
+use claviger_core::ports::PAST_KEPT_MS;
 
 /// Forgets what is past its time at `now`, a bounded number of rows of each kind.
 pub(crate) async fn purge(conn: &mut Conn, sealer: &Sealer, now: Timestamp) -> Result<(), Fault> {
@@ -22,6 +23,12 @@ pub(crate) async fn purge(conn: &mut Conn, sealer: &Sealer, now: Timestamp) -> R
     ] {
         conn.execute(sql, &[&now, &limit]).await?;
     }
+    conn.execute(
+        "DELETE FROM past_password WHERE ctid = ANY(ARRAY(
+             SELECT ctid FROM past_password WHERE at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+        &[&now.saturating_sub(PAST_KEPT_MS), &limit],
+    )
+    .await?;
     audit::forget(conn, sealer, AUDIT_MAX, limit).await?;
     // Numbers rise with time: the old ones stand first, and few young ones are looked at.
     conn.execute(

@@ -36,7 +36,7 @@ macro_rules! columns {
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'primary'), \
     (SELECT count(*) FROM node n WHERE n.instance = i.id AND n.role = 'replica'), \
     coalesce((SELECT d.password_free FROM account d \
-        WHERE d.instance = i.id AND d.name = 'default'), false), i.tags"
+        WHERE d.instance = i.id AND d.name = 'default'), false), i.tags, i.link_users"
     };
 }
 

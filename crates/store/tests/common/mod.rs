@@ -131,6 +131,7 @@ pub(crate) fn instance(id: &str) -> Instance {
         }),
         observed_topology: None,
         unmanaged: vec!["theirs".into()],
+        link_users: Vec::new(),
         revision: Revision::ZERO,
         created_at: now(),
     }
