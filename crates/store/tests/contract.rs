@@ -78,6 +78,9 @@ macro_rules! suite {
                 narrower_look_ups,
                 ends_that_have_come,
                 users_are_taken_over,
+                passwords_that_were_are_remembered,
+                passwords_that_were_are_bounded,
+                accounts_that_links_log_in_with,
             }
         }
     };
@@ -110,8 +113,10 @@ mod cases {
     use super::*;
 
     pub(super) use super::more::{
-        accounts_keep_their_state, ends_that_have_come, failures_are_counted, narrower_look_ups,
-        only_finished_tasks_are_forgotten, policies_are_kept, users_are_taken_over,
+        accounts_keep_their_state, accounts_that_links_log_in_with, ends_that_have_come,
+        failures_are_counted, narrower_look_ups, only_finished_tasks_are_forgotten,
+        passwords_that_were_are_bounded, passwords_that_were_are_remembered, policies_are_kept,
+        users_are_taken_over,
     };
 
     type Any = Arc<dyn Store>;

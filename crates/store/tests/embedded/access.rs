@@ -1,6 +1,9 @@
 //! The audit trail edited behind the store's back; the master key changed.
 
 use super::*;
+use claviger_core::instance::{Held, Topology};
+use claviger_core::password::PasswordDigest;
+use claviger_core::ports::Observed;
 use rusqlite::Connection;
 
 /// Follows the chain; why it does not hold, in the store's or the chain's words.
@@ -162,7 +165,23 @@ async fn opened(store: &SqliteStore) -> String {
             .map(|a| a.password.as_ref().map(|p| p.expose_hex()))
             .collect::<Vec<_>>(),
         store.audit_ends().await.unwrap(),
-    )
+    ) + &links(store, &held).await
+}
+
+/// What stands beside the passwords that are valid.
+async fn links(store: &SqliteStore, held: &Held) -> String {
+    let names: Vec<_> = held.accounts.iter().map(|a| a.name.clone()).collect();
+    let past = store.past_passwords(&"r-1".into(), &names).await.unwrap();
+    assert_eq!(past.len(), 2);
+    let hex = |digest: &PasswordDigest| digest.expose_hex();
+    let mut text = format!("{:?}", past.iter().map(|(_, d)| hex(d)).collect::<Vec<_>>());
+    for account in &held.accounts {
+        let link = account.link_password.as_ref().map(Secret::expose);
+        let leaving: Vec<_> = account.leaving_passwords.iter().map(hex).collect();
+        text += &format!("{link:?} {leaving:?}");
+    }
+    assert!(text.contains("p-2"));
+    text
 }
 
 async fn filled(path: &Path) -> SqliteStore {
@@ -173,6 +192,19 @@ async fn filled(path: &Path) -> SqliteStore {
     for n in 0..20 {
         let write = write(create("r-1", &format!("a{n}"), "p"), MANY);
         store.change(write).await.unwrap().unwrap();
+    }
+    let seen = Op::Observe(Observed {
+        instance: "r-1".into(),
+        topology: Topology::Replicated,
+        engine: None,
+        unmanaged: Vec::new(),
+        link_users: vec!["a1".into()],
+        nodes: Vec::new(),
+    });
+    store.apply(vec![seen], None).await.unwrap();
+    for name in ["a1", "a2"] {
+        let renew = password("r-1", Target::Name(name.into()), "p-2");
+        store.change(write(renew, MANY)).await.unwrap().unwrap();
     }
     let key = AccessKey {
         former: Some(FormerSecret {

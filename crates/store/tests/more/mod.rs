@@ -1,6 +1,8 @@
 //! Cases of accounts that are switched off, end or take no password; of policies, failures that
 //! lock, and narrower look-ups.
 
+mod past;
+
 use super::*;
 use claviger_core::account::Account;
 use claviger_core::adopt::{Adopted, Adoption};
@@ -9,6 +11,11 @@ use claviger_core::password::PasswordDigest;
 use claviger_core::policy::{DriftPolicy, PasswordPolicy, SessionPolicy};
 use claviger_core::ports::{Strike, Strikes};
 use claviger_core::task::{TaskKind, TaskState};
+
+pub(super) use past::{
+    accounts_that_links_log_in_with, passwords_that_were_are_bounded,
+    passwords_that_were_are_remembered,
+};
 
 type Any = Arc<dyn Store>;
 
@@ -285,6 +292,8 @@ fn taken(name: &str, privilege: Privilege, agreed: bool) -> Adopted {
             password: Some(digest(1)),
             more_passwords: vec![digest(2), digest(3)],
             former_passwords: vec![digest(4)],
+            leaving_passwords: Vec::new(),
+            link_password: None,
             password_free: false,
             enabled: false,
             expires_at: None,

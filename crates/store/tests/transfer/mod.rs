@@ -5,7 +5,8 @@ use crate::shared;
 use claviger_core::access::{AccessKey, Role, Scope};
 use claviger_core::audit::AuditQuery;
 use claviger_core::command::Target;
-use claviger_core::ports::{Entropy, LeaseAsk, Op, Store};
+use claviger_core::instance::Topology;
+use claviger_core::ports::{Entropy, LeaseAsk, Observed, Op, Store};
 use claviger_core::query::TaskQuery;
 use claviger_core::secret::Secret;
 use claviger_store::{Opened, Place, TransferError, backup, copy, open, restore};
@@ -42,6 +43,20 @@ async fn fill(store: &dyn Store) {
     ask(store, password("r-2", Target::Default, "Ünïcode \"1\"\\\n"))
         .await
         .unwrap();
+    // An account that replicas log in with, and its password before.
+    let seen = Op::Observe(Observed {
+        instance: "r-1".into(),
+        topology: Topology::Replicated,
+        engine: None,
+        unmanaged: Vec::new(),
+        link_users: vec!["a299".into()],
+        nodes: Vec::new(),
+    });
+    store.apply(vec![seen], None).await.unwrap();
+    for new in ["p-0", "p-1"] {
+        let renew = password("r-1", Target::Name("a299".into()), new);
+        store.change(write(renew, MANY)).await.unwrap().unwrap();
+    }
     let key = AccessKey {
         scope: Scope::Only(vec!["r-1".into()]),
         description: "it's \\x00ff, [\"quoted\"]".into(),
@@ -65,6 +80,11 @@ async fn check(store: &dyn Store) {
             .unwrap()
             .matches(&Secret::new("p-1"))
     );
+    assert_eq!(account.link_password.as_ref().unwrap().expose(), "p-1");
+    assert_eq!(account.leaving_passwords.len(), 2);
+    let names = ["a299".into()];
+    let past = store.past_passwords(&"r-1".into(), &names).await.unwrap();
+    assert_eq!(past.len(), 3, "each with what it had unconfirmed");
     assert_eq!(
         one.instance.login.password.unwrap().expose(),
         "login-password-1"
@@ -78,10 +98,10 @@ async fn check(store: &dyn Store) {
     assert_eq!(key.revoked_at, Some(after_secs(1)));
     assert_eq!(
         store.audit(&AuditQuery::default()).await.unwrap().total,
-        302
+        304
     );
     let tasks = store.tasks(&TaskQuery::default()).await.unwrap();
-    assert_eq!(tasks.total, 301);
+    assert_eq!(tasks.total, 303);
     assert_eq!(
         store.setting("project_id").await.unwrap().as_deref(),
         Some("ab")
@@ -92,7 +112,7 @@ async fn check(store: &dyn Store) {
     let mut captured = write(create("r-1", "b", "p-1"), MANY);
     captured.nonce = nonce(7);
     assert!(store.change(captured).await.unwrap().is_err());
-    assert_eq!(one.next_task.0, 302);
+    assert_eq!(one.next_task.0, 304);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
