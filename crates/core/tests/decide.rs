@@ -547,3 +547,66 @@ fn an_end_that_is_past_is_lifted_by_enabling() {
     let given = run(&held, switch(true, Some(other)), 30).unwrap();
     assert_eq!(given.account.expires_at, other);
 }
+
+/// Links would break without it, and are told its password.
+#[test]
+fn an_account_that_links_log_in_with() {
+    let mut held = held();
+    held.instance.link_users = vec![AccountName::from("a")];
+    for (name, n) in [("a", 1), ("b", 2)] {
+        let decision = run(&held, Command::Create(create(name)), n).unwrap();
+        let known = decision.account.link_password.as_ref();
+        assert_eq!(known.map(Secret::expose), (name == "a").then_some("pass"));
+        write(&mut held, decision);
+    }
+    let change = |name: &str, set: &dyn Fn(&mut ModifyAccount)| {
+        let mut modify = modify(Target::Name(name.into()));
+        set(&mut modify);
+        Command::Modify(modify)
+    };
+    let renew = |new: &'static str| {
+        move |modify: &mut ModifyAccount| {
+            modify.password = Some(PasswordChange {
+                old: None,
+                new: Secret::new(new),
+            });
+        }
+    };
+    // What was valid before stays known until it is confirmed everywhere, also over two changes.
+    for (new, leaving) in [("two", 1), ("three", 2)] {
+        let decision = run(&held, change("a", &renew(new)), 3).unwrap();
+        assert_eq!(decision.account.leaving_passwords.len(), leaving);
+        let known = decision.account.link_password.as_ref().unwrap();
+        assert_eq!(known.expose(), new);
+        write(&mut held, decision);
+    }
+    confirm(&mut held);
+    let decision = run(&held, change("a", &renew("four")), 3).unwrap();
+    let leaving = &decision.account.leaving_passwords;
+    assert!(leaving.len() == 1 && leaving[0].matches(&Secret::new("three")));
+    let end = Timestamp::from_millis(5);
+    let ends: [&dyn Fn(&mut ModifyAccount); 2] = [&|m| m.enabled = Some(false), &|m| {
+        m.expires_at = Some(Some(end));
+    }];
+    let delete = |name: &str| {
+        Command::Delete(DeleteAccount {
+            instance: "r-1".into(),
+            target: Target::Name(name.into()),
+        })
+    };
+    for end in ends {
+        let refused = run(&held, change("a", end), 4).unwrap_err();
+        assert_eq!(refused, Refusal::AccountLinked);
+        assert!(run(&held, change("b", end), 4).is_ok());
+    }
+    assert_eq!(
+        run(&held, delete("a"), 4).unwrap_err(),
+        Refusal::AccountLinked
+    );
+    assert!(run(&held, delete("b"), 4).is_ok());
+    // Nobody logs in with it any more.
+    held.instance.link_users.clear();
+    let decision = run(&held, change("a", &renew("five")), 3).unwrap();
+    assert!(decision.account.link_password.is_none());
+    assert!(run(&held, delete("a"), 4).is_ok());
+}

@@ -76,6 +76,7 @@ fn seat_of(member: &Member) -> NodeSeat {
             .saving
             .error
             .clone()
+            .or_else(|| member.login_notice.clone())
             .or_else(|| member.notice.clone()),
         issues: member
             .issues

@@ -21,6 +21,9 @@ use claviger_core::secret::Secret;
 /// How many users that are not ours are named.
 const UNMANAGED_MAX: usize = 256;
 
+/// Users described in one batch.
+const USERS_AT_ONCE: usize = 16;
+
 /// What one node showed.
 pub(crate) struct Visit {
     pub(crate) seed: NodeSeed,
@@ -153,6 +156,7 @@ async fn look_around(visit: &mut Visit, link: &Link, instance: &Instance) -> Res
         .unwrap_or(crate::desired::DEFAULT_USER);
     probe_rights(visit, link).await?;
     probe_default(visit, link, instance.password_free).await?;
+    probe_open(visit, link, own).await?;
     if engine.acl_level() >= AclLevel::Selectors {
         let needs = Needs {
             persistence,
@@ -244,6 +248,36 @@ async fn probe_default(visit: &mut Visit, link: &Link, free: bool) -> Result<(),
                  the default user counts, and without one the server is open"
                     .into(),
             );
+        }
+    }
+    Ok(())
+}
+
+/// Looks for users that let anyone in: an account's is closed by claviger, unless it cannot tell
+/// that the user is the account's.
+async fn probe_open(visit: &mut Visit, link: &Link, own: &str) -> Result<(), NodeError> {
+    let named = |name: &&String| {
+        let name = name.as_str();
+        name != crate::desired::DEFAULT_USER && name != own && !name.starts_with(SCRATCH_PREFIX)
+    };
+    let names: Vec<String> = visit.users.iter().filter(named).cloned().collect();
+    let asked = &names[..names.len().min(UNMANAGED_MAX)];
+    for names in asked.chunks(USERS_AT_ONCE) {
+        let mut batch = Batch::new();
+        for name in names {
+            batch.add("ACL GETUSER", [name]);
+        }
+        for (name, reply) in names.iter().zip(link.run(&batch).await?) {
+            let user = reply
+                .ok()
+                .and_then(|value| reply::user(&value).ok().flatten());
+            if user.is_some_and(|user| user.on && user.nopass) {
+                visit.warnings.push(format!(
+                    "the user {name} takes any password: anyone who reaches the server may log in \
+                     as it; unless it is an account that is just being put right, claviger leaves \
+                     it alone, since it may be someone else's"
+                ));
+            }
         }
     }
     Ok(())

@@ -143,6 +143,7 @@ impl Crew {
     pub(crate) fn knows_records(&self) -> bool {
         self.told.as_ref().is_some_and(|told| {
             told.nodes.len() == self.members.len()
+                && told.link_users == self.link_users(&told.link_users)
                 && told.nodes.iter().zip(&self.members).all(|(told, now)| {
                     told.address == now.address
                         && told.confirmed == now.confirmed
@@ -210,6 +211,7 @@ impl Crew {
             } else {
                 held.instance.unmanaged.clone()
             },
+            link_users: self.link_users(&held.instance.link_users),
             nodes: self
                 .members
                 .iter()
@@ -221,6 +223,7 @@ impl Crew {
             told.topology == observed.topology
                 && told.engine == observed.engine
                 && told.unmanaged == observed.unmanaged
+                && told.link_users == observed.link_users
                 && told.nodes.len() == observed.nodes.len()
                 && told.nodes.iter().zip(&observed.nodes).all(|(told, now)| {
                     let mut told = told.clone();

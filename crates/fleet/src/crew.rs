@@ -2,19 +2,15 @@
 //! pass cause exactly one more. It works if every wake-up is lost: the sweep finds the rest.
 
 use crate::context::Context;
-use crate::default_user;
 use crate::desired::Desired;
-use crate::drive;
-use crate::errors::{NodeError, Retry};
+use crate::errors::NodeError;
 use crate::hurry::Hurry;
-use crate::join::join_all;
 use crate::keeper::Event;
+use crate::links;
 use crate::member::{Member, Standing};
 use crate::membership;
 use crate::roster::Roster;
-use crate::sentinel_login::Watchers;
 use crate::stats::count;
-use crate::sweep;
 use crate::topology::Shape;
 use crate::watch::Post;
 use claviger_core::ids::{InstanceId, NodeAddress, Revision};
@@ -31,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Events of keepers that may wait; they block, and nothing is lost.
 const EVENTS_MAX: usize = 16;
 /// How soon a pass is repeated that could not finish for a passing reason.
-const RETRY_SOON: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_SOON: Duration = Duration::from_secs(1);
 /// How often in a row it is, before the sweep takes over.
 const RETRIES_MAX: u32 = 3;
 
@@ -149,12 +145,15 @@ pub(crate) struct Crew {
     pub(crate) seen: Revision,
     /// An account's end waits for nothing but the nodes' own files.
     pub(crate) unsaved_end: bool,
+    /// Passwords of accounts that links log in with, and that all of them know by now.
+    pub(crate) links_done: links::Done,
+    pub(crate) quiet_sweeps: u32,
     /// Something waits for a node that is away.
     pub(crate) hurry: Option<Hurry>,
     /// The last pass left nothing open.
     settled: bool,
     pub(crate) next_sweep: Instant,
-    retry: Option<Instant>,
+    pub(crate) retry: Option<Instant>,
     retries: u32,
 }
 
@@ -197,6 +196,8 @@ impl Crew {
             last_sweep: None,
             seen: Revision::ZERO,
             unsaved_end: false,
+            links_done: Vec::new(),
+            quiet_sweeps: 0,
             hurry: None,
             settled: false,
             next_sweep: Instant::now(),
@@ -398,8 +399,8 @@ impl Crew {
             self.handle.saw(&held.instance);
             return true;
         }
-        let desired = Desired::of(&held, &context.salt);
-        self.drive(&desired, sweep).await;
+        let mut desired = Desired::of(&held, &context.salt);
+        self.drive(&held, &mut desired, sweep).await;
         if sweep {
             self.follow(&held);
         }
@@ -429,67 +430,6 @@ impl Crew {
         } else if self.retries < RETRIES_MAX {
             self.retries += 1;
             self.retry_soon();
-        }
-    }
-
-    /// Asks every node whether anything is different; true if nothing is. The store is not asked:
-    /// what changes there wakes this driver, or is found by the fleet's own listing.
-    async fn is_quiet(&mut self) -> bool {
-        let context = Arc::clone(&self.context);
-        let quiet = self.members.iter_mut().map(async |member| {
-            if !drive::has_users(member) || member.default_suspect {
-                return false;
-            }
-            match sweep::suspects(member, &context).await {
-                Ok(suspects) => {
-                    let quiet = suspects.is_quiet(member);
-                    member.swept = (!quiet).then_some(suspects);
-                    quiet
-                }
-                // The pass that follows meets it again, and deals with it.
-                Err(_) => false,
-            }
-        });
-        let quiet = join_all(quiet).await.into_iter().all(|quiet| quiet);
-        quiet && self.knows_records()
-    }
-
-    /// All nodes at once, each at its own pace.
-    async fn drive(&mut self, desired: &Desired, sweep: bool) {
-        let context = Arc::clone(&self.context);
-        let id = self.id.clone();
-        let told = |member: &Member| context.board.show_node(&id, member);
-        let ready = self.members.iter_mut().filter(|member| member.is_ready());
-        let passes = ready.map(|member| drive::node(member, desired, &context, sweep, &told));
-        join_all(passes).await;
-        let watchers = Watchers {
-            posts: &mut self.posts,
-            name: self.master_name.as_deref(),
-        };
-        default_user::advance(&mut self.members, desired, &context, &told, watchers).await;
-        for member in self.members.iter_mut().filter(|member| member.is_ready()) {
-            match &member.error {
-                None => {
-                    member.logged = None;
-                    member.driven = desired.revision;
-                    member.reckon(desired.revision);
-                }
-                Some(error) => {
-                    member.driven = Revision::ZERO;
-                    if member.logged.as_ref() != Some(error) {
-                        tracing::warn!(
-                            instance = %self.id, node = %member.address,
-                            "cannot drive the node: {error}"
-                        );
-                        member.logged = Some(error.clone());
-                    }
-                    match error.retry() {
-                        Retry::Reconnect => member.link.iter().for_each(|link| link.close()),
-                        Retry::NextPass => self.retry = Some(Instant::now() + RETRY_SOON),
-                        Retry::Sweep => {}
-                    }
-                }
-            }
         }
     }
 }

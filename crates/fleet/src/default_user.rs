@@ -17,6 +17,7 @@ use crate::errors::NodeError;
 use crate::join::join_all;
 use crate::legacy;
 use crate::link::{Batch, Link};
+use crate::links::set_masterauth;
 use crate::marks::{FIRST_PRINT, Mark};
 use crate::member::{Issue, Member, Standing};
 use crate::plan::{Look, Seen};
@@ -382,23 +383,11 @@ pub(crate) async fn replication_login(
     if !(user.is_empty() || user == DEFAULT_USER) || auth.same_as(&Secret::new(password)) {
         return Ok(());
     }
-    let mut batch = Batch::new();
-    batch.add("CONFIG SET", ["masterauth", password]);
-    let rewrite = member.facts.as_ref().is_some_and(|facts| facts.config_file);
-    if rewrite {
-        batch.word("CONFIG REWRITE");
-    }
-    let mut replies = link.run(&batch).await?.into_iter();
-    match replies.next().unwrap_or(Err(NodeError::Lost)) {
-        Ok(_) => {}
+    match set_masterauth(member, link, &Secret::new(password)).await {
         // It matters there only after a failover.
-        Err(NodeError::Denied { .. }) if member.role() == NodeRole::Primary => return Ok(()),
-        Err(error) => return Err(error),
+        Err(NodeError::Denied { .. }) if member.role() == NodeRole::Primary => Ok(()),
+        result => result,
     }
-    if let Some(Err(error)) = replies.next() {
-        member.saving.error = Some(format!("masterauth not saved: {error}"));
-    }
-    Ok(())
 }
 
 /// The old passwords go.

@@ -46,12 +46,19 @@ pub(crate) struct Wanted {
     pub(crate) account: AccountName,
     /// Short form of the name.
     pub(crate) key: u64,
+    pub(crate) id: AccountId,
     /// Short form of the account's identity: the same name may come back as another account.
     pub(crate) id_key: u64,
     /// It may log in.
     pub(crate) on: bool,
     /// With each of these passwords.
     pub(crate) digests: Vec<PasswordDigest>,
+    /// So many of these, the last ones, are former ones that are kept for links; see `links`.
+    pub(crate) kept: usize,
+    /// Passwords that were valid until the last change.
+    pub(crate) leaving: Vec<PasswordDigest>,
+    /// The clear password, if links were known to log in with the account.
+    pub(crate) link: Option<Secret>,
     /// Passwords by which a user is known to be ours, though none of these is wanted any more.
     pub(crate) former: Vec<PasswordDigest>,
     pub(crate) rights: Rights,
@@ -190,12 +197,20 @@ impl Wanted {
         };
         Some(Self {
             key: salt.hash_one(name.as_str()),
+            id: account.id,
             id_key: salt.hash_one(account.id),
             name,
             account: account.name.clone(),
             // The default account is never switched off.
             on: account.enabled || account.kind == AccountKind::Default,
             digests,
+            kept: 0,
+            leaving: match account.kind {
+                AccountKind::Custom => account.leaving_passwords.clone(),
+                // Nothing but clients logs in as the mirror.
+                AccountKind::Default => Vec::new(),
+            },
+            link: account.link_password.clone(),
             former: account.former_passwords.clone(),
             rights,
             life: account.life,

@@ -316,8 +316,11 @@ fn judge(member: &mut Member, job: &mut Job<'_>, desired: &Desired, suspects: &S
         }
         Action::Clash => {
             member.foreign.insert(job.want.key);
+            let open = matches!(&look, Look::Present(seen) if seen.on && seen.nopass);
+            let open = if open { ", open to any password," } else { "" };
             let reason = format!(
-                "a user named {name} exists on {} and is not managed by claviger; it was left alone",
+                "a user named {name} exists{open} on {} and is not managed by claviger; it was \
+                 left alone",
                 member.address
             );
             job.issue(Standing::Failed, reason)

@@ -4,6 +4,7 @@ use crate::deeds::{Deed, OF_PASS_MAX, What};
 use crate::errors::NodeError;
 use crate::keeper::Keeper;
 use crate::link::Link;
+use crate::links::Login;
 use crate::marks::Marks;
 use crate::observe::Facts;
 use crate::sessions::Ending;
@@ -78,6 +79,12 @@ pub(crate) struct Member {
     pub(crate) renderings: Vec<(u64, u64)>,
     /// Why a rule could not be rendered there last.
     pub(crate) unrendered: Option<NodeError>,
+    /// How it logs in to its primary; `None` while that is not known, or of no interest.
+    pub(crate) login: Option<Login>,
+    /// What is wrong with that.
+    pub(crate) login_notice: Option<String>,
+    /// Users that are not accounts, and were found not to have been any.
+    pub(crate) judged: BTreeSet<AccountName>,
     pub(crate) issues: Vec<Issue>,
     /// Why it cannot be driven.
     pub(crate) error: Option<NodeError>,
@@ -147,6 +154,9 @@ impl Member {
             foreign: BTreeSet::new(),
             renderings: Vec::new(),
             unrendered: None,
+            login: None,
+            login_notice: None,
+            judged: BTreeSet::new(),
             issues: Vec::new(),
             error: None,
             logged: None,
@@ -242,6 +252,7 @@ impl Member {
             self.marks.clear();
             self.renderings.clear();
             self.foreign.clear();
+            self.judged.clear();
             self.issues.clear();
             self.default_staged = None;
             self.users = None;

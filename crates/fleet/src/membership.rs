@@ -70,6 +70,7 @@ impl Crew {
                 topology,
                 engine: held.instance.engine,
                 unmanaged: held.instance.unmanaged.clone(),
+                link_users: held.instance.link_users.clone(),
                 nodes: stored.clone(),
             });
         }

@@ -13,6 +13,7 @@ use crate::member::Member;
 use crate::reply;
 use crate::sentinel;
 use crate::watch::Post;
+use claviger_core::node::NodeRole;
 use claviger_core::secret::Secret;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +62,33 @@ impl Watchers<'_> {
     }
 }
 
-async fn tell(post: &Post, name: Option<&str>, password: &Secret) -> Result<(), sentinel::Useless> {
+/// Notes as whom each Sentinel logs in to the nodes: asks all of them, or one.
+pub(crate) async fn note_users(posts: &mut [Post], members: &[Member], all: bool) {
+    let ready = members.iter().filter(|member| member.is_ready());
+    let primary = ready
+        .clone()
+        .position(|member| member.role() == NodeRole::Primary);
+    let one = ready.clone().skip(primary.unwrap_or(0)).take(1);
+    let asked: Vec<&Member> = if all { ready.collect() } else { one.collect() };
+    let seen = logins(asked).await;
+    for post in posts {
+        let users = match post.my_id.get(..ID_SHOWN) {
+            Some(shown) => seen.get(shown).cloned(),
+            None => (!seen.is_empty()).then(|| seen.values().flatten().cloned().collect()),
+        };
+        // One that is not connected is taken to be as it was.
+        if let Some(users) = users {
+            post.users = users;
+        }
+    }
+}
+
+/// Tells a Sentinel the password of the user that it logs in as.
+pub(crate) async fn tell(
+    post: &Post,
+    name: Option<&str>,
+    password: &Secret,
+) -> Result<(), sentinel::Useless> {
     let link = post.link.as_ref().ok_or(NodeError::Lost)?;
     let found;
     let name = match name {
@@ -85,10 +112,12 @@ async fn tell(post: &Post, name: Option<&str>, password: &Secret) -> Result<(), 
 }
 
 /// As whom the Sentinels are connected to the nodes that answer.
-async fn logins(members: &[Member]) -> Logins {
+async fn logins(members: impl IntoIterator<Item = &Member>) -> Logins {
     let mut batch = Batch::new();
     batch.add("CLIENT LIST", ["TYPE", "normal"]);
-    let links = members.iter().filter_map(|member| member.link.as_ref());
+    let links = members
+        .into_iter()
+        .filter_map(|member| member.link.as_ref());
     let lists = join_all(links.map(|link| link.run(&batch))).await;
     let mut seen = Logins::new();
     for list in lists.into_iter().flatten().flatten().flatten() {

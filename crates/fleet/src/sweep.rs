@@ -6,8 +6,10 @@ use crate::context::Context;
 use crate::desired::{DEFAULT_USER, Desired};
 use crate::errors::NodeError;
 use crate::link::{Batch, Link};
+use crate::links::Login;
 use crate::marks::GONE;
 use crate::member::Member;
+use crate::observe::Facts;
 use crate::plan::SCRATCH_PREFIX;
 use crate::reply;
 use crate::sessions::Ending;
@@ -129,15 +131,27 @@ async fn ask(member: &mut Member, link: &Link, lines: bool) -> Result<Swept, Nod
     } else {
         batch.word("ACL USERS").word("INFO commandstats");
     }
+    let linked = member.facts.as_ref().is_some_and(Facts::is_linked);
+    if linked {
+        batch
+            .add("CONFIG GET", ["masteruser"])
+            .add("CONFIG GET", ["masterauth"]);
+    }
     let mut replies = link.run(&batch).await?.into_iter();
     let mut next = || replies.next().unwrap_or(Err(NodeError::Lost));
     let replication = next()?;
     let replication = reply::text(&replication).ok_or(NodeError::Garbage("INFO"))?;
     let facts = member.facts.as_mut();
-    let related = facts.is_some_and(|facts| facts.relate(&replication));
+    let mut related = facts.is_some_and(|facts| facts.relate(&replication));
     let users = reply::into_texts(next()?).ok_or(NodeError::Garbage("ACL USERS"))?;
     let stats = if lines { None } else { next().ok() };
     let calls = stats.as_ref().and_then(reply::text);
+    let login = linked.then(|| Login::read(&next(), &next()));
+    related |= match (&member.login, &login) {
+        (Some(before), Some(now)) => !before.is_same(now),
+        (before, now) => before.is_some() != now.is_some(),
+    };
+    member.login = login;
     Ok(Swept {
         users,
         lines,

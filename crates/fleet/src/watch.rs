@@ -13,6 +13,7 @@ use claviger_core::ids::NodeAddress;
 use claviger_core::instance::{Held, NodeLogin, NodeSeed, Topology, TopologyChoice};
 use claviger_core::reach::reachable;
 use claviger_core::sight::SentinelSight;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -45,6 +46,10 @@ pub(crate) struct Post {
     unlisted: Option<Instant>,
     /// The default user's password (short form) that it needs no telling of.
     pub(crate) told: Option<u64>,
+    /// As whom it was seen to log in to the nodes last.
+    pub(crate) users: BTreeSet<String>,
+    /// The account and its password (short form) that it was told last.
+    pub(crate) told_link: Option<u64>,
 }
 
 impl Post {
@@ -143,6 +148,8 @@ impl Crew {
             deaf: None,
             unlisted: None,
             told: None,
+            users: BTreeSet::new(),
+            told_link: None,
         });
     }
 

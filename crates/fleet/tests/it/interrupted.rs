@@ -150,3 +150,88 @@ async fn a_deletion_ends_with_the_file() {
         assert!(!server.own_file().unwrap().contains("user ape"));
     }
 }
+
+/// Long after their ends were recorded, a file of before them comes back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_accounts_that_an_old_file_brings_back_go_again() {
+    for binary in found_engines() {
+        let options = ServerOptions {
+            keeps: Keeps::Aclfile,
+            ..ServerOptions::default()
+        };
+        let mut server = Server::start(binary, &options).unwrap();
+        let world = World::over(&[&server]);
+        let names = ["ape", "bee", "cat", "dog", "elk"];
+        for name in names {
+            world
+                .create(name, "first-Password1", Privilege::ReadOnly)
+                .await;
+        }
+        eventually("saved", PATIENCE, || {
+            server.own_file().unwrap().contains("user elk on")
+        })
+        .await;
+        let old = server.own_file().unwrap();
+        // One had another password at its end.
+        world
+            .store
+            .set_password(&world.id, "bee", "second-Password2");
+        world.wake();
+        world.settled("bee has another password").await;
+        for name in names {
+            world.store.delete(&world.id, name);
+        }
+        world.wake();
+        eventually("forgotten", PATIENCE, || {
+            let held = |name: &&str| world.store.account(&world.id, name).is_some();
+            !names.iter().any(|name| held(&name))
+        })
+        .await;
+        world.fleet.stop(Duration::from_secs(5)).await;
+        server.kill();
+        // A stranger's by its password, and one that takes any.
+        let hex = |password: &str| PasswordDigest::of(&Secret::new(password)).expose_hex();
+        let changed: Vec<String> = old
+            .lines()
+            .map(|line| match line.split(' ').nth(1) {
+                Some("cat") => line.replace(&hex("first-Password1"), &hex("other-Password")),
+                Some("dog") => {
+                    let digest = format!("#{}", hex("first-Password1"));
+                    line.replace(&digest, "nopass")
+                }
+                _ => line.to_owned(),
+            })
+            .collect();
+        let file = server.directory().join("users.acl");
+        std::fs::write(file, changed.join("\n") + "\n").unwrap();
+        // The name of one is another account's by now.
+        let world = World::restarted(&world);
+        world
+            .store
+            .create(&world.id, "elk", "third-Password3", Privilege::ReadWrite);
+        server.start_again().unwrap();
+        world.wake();
+        world.settled("the new account has the name").await;
+        eventually("gone again", PATIENCE, || {
+            let mut users = ["ape", "bee"].iter();
+            !users.any(|name| logs_in(&server, name, "first-Password1"))
+        })
+        .await;
+        world.in_sync(1).await;
+        let unmanaged = world.sight().await.unmanaged;
+        assert_eq!(unmanaged, ["cat".into(), "dog".into()]);
+        assert!(logs_in(&server, "cat", "other-Password"));
+        assert!(logs_in(&server, "dog", "anything"));
+        assert!(logs_in(&server, "elk", "third-Password3"));
+        assert!(!logs_in(&server, "elk", "first-Password1"));
+        assert!(world.fleet.stats().repairs >= 3);
+        eventually("the file does not hold them any more", PATIENCE, || {
+            let file = server.own_file().unwrap();
+            !file.contains("user ape") && !file.contains("user bee")
+        })
+        .await;
+        server.restart().unwrap();
+        world.in_sync(1).await;
+        assert!(!logs_in(&server, "ape", "first-Password1"));
+    }
+}

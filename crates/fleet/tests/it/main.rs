@@ -15,6 +15,7 @@ mod default_free;
 mod drift;
 mod interrupted;
 mod life_cycle;
+mod links;
 mod matrix;
 mod rights;
 mod sentinel;
