@@ -144,6 +144,8 @@ pub(crate) struct Model {
     pub(crate) live: BTreeMap<String, Live>,
     /// Deleted names, with the last passwords that they had.
     pub(crate) gone: BTreeMap<String, Vec<String>>,
+    /// Digests of the passwords that accounts of a name ever had.
+    pub(crate) had: BTreeMap<String, BTreeSet<String>>,
     /// The default account's passwords, once set through us, newest last.
     pub(crate) default: Vec<String>,
     pub(crate) roles: RolePolicy,
@@ -193,6 +195,10 @@ impl Model {
 
     /// It happened.
     pub(crate) fn apply(&mut self, op: &Op) {
+        if let Op::Create(name, password, _) | Op::Password(name, password) = op {
+            let had = self.had.entry(name.clone()).or_default();
+            had.insert(crate::check::digest(password));
+        }
         match op {
             Op::Create(name, password, privilege) => {
                 let live = Live {

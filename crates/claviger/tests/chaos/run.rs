@@ -609,27 +609,48 @@ impl Run {
         Ok(())
     }
 
-    /// An old file has brought back accounts that were deleted: shown as not managed, until the
-    /// operator removes them.
+    /// An old file has brought back accounts that were deleted: those with passwords that they
+    /// had go again. What was changed by hand before it was saved is nobody's that claviger
+    /// knows: shown as not managed, until the operator removes it.
     fn clear_resurrected(&mut self) -> Result<(), String> {
         let api = self.service.api.clone();
         let mut removed = Vec::new();
         for at in 0..self.topology.nodes().len() {
             let names = std::mem::take(&mut self.topology.nodes_mut()[at].resurrected);
             for name in names {
-                let node = &self.topology.nodes()[at];
-                if !self.model.live.contains_key(&name) {
-                    eventually("a user that came back is shown or removed", || {
+                let (node, model) = (&self.topology.nodes()[at], &self.model);
+                let live = model.live.get(&name);
+                let mut foreign = false;
+                eventually(
+                    "a user that came back goes, is put right or is shown",
+                    || {
+                        let Some(user) = node.user(&name)? else {
+                            return Ok(live.is_none());
+                        };
+                        if live.is_some_and(|live| user.digests == [check::digest(&live.password)])
+                        {
+                            return Ok(true);
+                        }
+                        let had = model.had.get(&name);
+                        let ours = |digest| had.is_some_and(|had| had.contains(digest));
+                        if !user.nopass && !user.digests.is_empty() && user.digests.iter().all(ours)
+                        {
+                            return Ok(false);
+                        }
+                        foreign = true;
                         let sight = api.read(&format!("/instances/{INSTANCE}/status"))?;
                         let shown = sight["unmanaged"].as_array().cloned().unwrap_or_default();
-                        Ok(node.user(&name)?.is_none() || shown.contains(&json!(name)))
-                    })?;
-                }
-                if node.user(&name)?.is_some() {
+                        Ok(live.is_some() || shown.contains(&json!(name)))
+                    },
+                )?;
+                let node = &self.topology.nodes()[at];
+                if foreign && node.user(&name)?.is_some() {
                     node.ask(&["ACL", "DELUSER", &name])?;
                     node.save()?;
-                    self.note("deleted account back from an old file");
+                    self.note("a changed user back from an old file");
                     removed.push(json!(name));
+                } else if !self.model.live.contains_key(&name) {
+                    self.note("deleted account back from an old file, and gone again");
                 }
             }
         }

@@ -107,6 +107,7 @@ async fn a_replicas_own_account_changes_its_password() {
         renewed(&world, "repl", SECOND).await;
         stop.store(true, Ordering::Relaxed);
         cutter.join().unwrap();
+        nobody_was_refused(&primary, "repl");
         for server in [&primary, &replica] {
             assert!(logs_in(server, "repl", SECOND) && !logs_in(server, "repl", FIRST));
         }
