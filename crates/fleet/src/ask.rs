@@ -62,7 +62,7 @@ pub(crate) async fn connect(
     let access = membership::access(&held.instance, &node.address, node.tls, false);
     let _permit = context
         .connects
-        .acquire()
+        .urgent()
         .await
         .map_err(|_| NodeError::Lost)?;
     link::open(&access, &context.config).await

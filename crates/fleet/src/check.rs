@@ -103,7 +103,7 @@ pub(crate) async fn visit(instance: &Instance, seed: NodeSeed, context: &Context
         problems: Vec::new(),
         warnings: Vec::new(),
     };
-    let opened = match context.connects.acquire().await {
+    let opened = match context.connects.urgent().await {
         Ok(_permit) => link::open(&access, &context.config).await,
         Err(_) => Err(NodeError::Lost),
     };

@@ -19,7 +19,8 @@ pub struct FleetConfig {
     pub backoff_most: Duration,
     /// Instances driven at once after changes of users; the same number again for sweeps.
     pub reconciles_max: usize,
-    /// Connections being opened at once.
+    /// Connections being opened at once, in the order in which they were lost; the same number
+    /// again, and one for each instance in a hurry, where a change or a caller waits for the node.
     pub connects_max: usize,
     /// The least time between two writes of a node's own file.
     pub save_interval: Duration,

@@ -2,6 +2,7 @@
 
 use crate::board::Board;
 use crate::config::FleetConfig;
+use crate::connects::Connects;
 use crate::deeds::Deeds;
 use crate::desired::RuleBook;
 use crate::duty::Duty;
@@ -14,6 +15,17 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// Why a pass is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// It is time to look everything over.
+    Sweep,
+    /// A node came back, or a pass has to be repeated.
+    Repair,
+    /// A user's change: overtakes the others.
+    User,
+}
 
 /// Shared by all drivers.
 pub(crate) struct Context {
@@ -34,7 +46,7 @@ pub(crate) struct Context {
     pub(crate) user_lane: Semaphore,
     /// Sweeps, repairs, first looks.
     pub(crate) sweep_lane: Semaphore,
-    pub(crate) connects: Arc<Semaphore>,
+    pub(crate) connects: Arc<Connects>,
     /// Instances that look for a node more often than their keepers do.
     pub(crate) hurries: Arc<Semaphore>,
     /// No new passes.

@@ -1,7 +1,7 @@
 //! The driver of one instance: one task, so there is one pass at a time and wake-ups during a
 //! pass cause exactly one more. It works if every wake-up is lost: the sweep finds the rest.
 
-use crate::context::Context;
+use crate::context::{Context, Lane};
 use crate::desired::Desired;
 use crate::errors::NodeError;
 use crate::hurry::Hurry;
@@ -87,17 +87,6 @@ impl Handle {
             *held = Some(held.map_or(earlier, |later| later.min(earlier)));
         }
     }
-}
-
-/// Why a pass is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
-    /// It is time to look everything over.
-    Sweep,
-    /// A node came back, or a pass has to be repeated.
-    Repair,
-    /// A user's change: overtakes the others.
-    User,
 }
 
 /// The driver's state.
@@ -247,9 +236,8 @@ impl Crew {
         let lane = tokio::select! {
             biased;
             () = self.handle.wake.notified() => {
-                for member in self.members.iter().filter(|member| member.link.is_none()) {
-                    member.keeper.hurry();
-                }
+                self.urge();
+                self.call_now();
                 Some(Lane::User)
             }
             event = self.inbox.recv() => event.and_then(|event| self.absorb(event)),
@@ -314,6 +302,9 @@ impl Crew {
                 member.lose();
                 self.settled = false;
                 member.error = Some(NodeError::Lost);
+                if self.handle.is_woken() {
+                    member.keeper.urge();
+                }
                 tracing::warn!(instance = %self.id, node = %member.address, "connection lost");
                 None
             }
@@ -340,19 +331,27 @@ impl Crew {
     }
 
     /// One pass, once its lane has room; false when the instance is gone.
-    async fn pass_in_lane(&mut self, lane: Lane) -> bool {
+    async fn pass_in_lane(&mut self, mut lane: Lane) -> bool {
         let context = Arc::clone(&self.context);
-        let permits = match lane {
-            Lane::User => &context.user_lane,
-            Lane::Sweep | Lane::Repair => &context.sweep_lane,
-        };
-        let room = tokio::select! {
-            // A change of a user does not queue behind sweeps.
-            () = self.handle.wake.notified(), if lane != Lane::User => {
-                self.handle.wake.notify_one();
-                return true;
+        let room = loop {
+            let waits = self.handle.is_woken();
+            let permits = match lane {
+                Lane::User => &context.user_lane,
+                // The node that a change waits for is back, or the change is tried again.
+                Lane::Repair if waits => &context.user_lane,
+                Lane::Sweep | Lane::Repair => &context.sweep_lane,
+            };
+            tokio::select! {
+                // A change of a user does not queue behind sweeps.
+                () = self.handle.wake.notified(), if lane != Lane::User => {
+                    self.handle.wake.notify_one();
+                    return true;
+                }
+                event = self.inbox.recv(), if waits && lane == Lane::Sweep => {
+                    lane = lane.max(event.and_then(|e| self.absorb(e)).unwrap_or(lane));
+                }
+                room = permits.acquire() => break room,
             }
-            room = permits.acquire() => room,
         };
         let Ok(_permit) = room else { return false };
         count(&context.stats.passes);
@@ -413,7 +412,12 @@ impl Crew {
         self.save();
         match (woken, confirmed) {
             (Some(at), true) => context.stats.took(at.elapsed()),
-            (woken, _) => self.handle.put_back(woken),
+            (woken, _) => {
+                if woken.is_some() {
+                    self.urge();
+                }
+                self.handle.put_back(woken);
+            }
         }
         true
     }

@@ -93,7 +93,7 @@ async fn ask(
 ) -> (SentinelCheck, sentinel::View) {
     let access = sentinel_access(instance, &seed);
     let looked = async {
-        let opened = match context.connects.acquire().await {
+        let opened = match context.connects.urgent().await {
             Ok(_permit) => link::open(&access, &context.config).await,
             Err(_) => Err(NodeError::Lost),
         };

@@ -4,6 +4,7 @@ use crate::ask;
 use crate::board::{self, Board};
 use crate::check;
 use crate::config::FleetConfig;
+use crate::connects::Connects;
 use crate::context::Context;
 use crate::crew::{Crew, Handle};
 use crate::deeds::Deeds;
@@ -65,7 +66,7 @@ impl Fleet {
             salt: RandomState::new(),
             user_lane: Semaphore::new(config.reconciles_max),
             sweep_lane: Semaphore::new(config.reconciles_max),
-            connects: Arc::new(Semaphore::new(config.connects_max)),
+            connects: Arc::new(Connects::new(config.connects_max)),
             hurries: Arc::new(Semaphore::new(crate::hurry::HURRIES_MAX)),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),

@@ -55,6 +55,21 @@ impl Crew {
         });
     }
 
+    /// A change waits for the nodes that are away: they are connected before others.
+    pub(crate) fn urge(&self) {
+        for member in self.members.iter().filter(|member| member.link.is_none()) {
+            member.keeper.urge();
+        }
+        self.urge_posts();
+    }
+
+    /// The nodes that are away are tried again without a wait.
+    pub(crate) fn call_now(&self) {
+        for member in self.members.iter().filter(|member| member.link.is_none()) {
+            member.keeper.hurry();
+        }
+    }
+
     /// When the nodes that are away are to be tried again.
     pub(crate) fn hurry_due(&self) -> Option<Instant> {
         let hurry = self.hurry.as_ref()?;
@@ -71,9 +86,8 @@ impl Crew {
         }
         if now >= hurry.next {
             hurry.next = now + HURRY_GAP;
-            for member in self.members.iter().filter(|member| member.link.is_none()) {
-                member.keeper.hurry();
-            }
+            self.urge();
+            self.call_now();
         }
     }
 }

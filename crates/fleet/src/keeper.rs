@@ -3,18 +3,22 @@
 
 use crate::cluster;
 use crate::config::FleetConfig;
+use crate::connects::{Call, Connects};
 use crate::errors::NodeError;
 use crate::link::{self, Access, Link};
 use claviger_core::ids::Revision;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// The shortest wait between two attempts, however often a retry is asked for.
 const ATTEMPT_GAP: Duration = Duration::from_millis(50);
+
+/// A connection that has lasted for so many times the wait before the next attempt was of use.
+const LASTED: u32 = 10;
 
 /// What a keeper tells the driver of its instance.
 pub(crate) enum Event {
@@ -46,7 +50,7 @@ pub(crate) struct Covered {
 /// The driver's end of a keeper; dropping it ends the keeper and its connection.
 pub(crate) struct Keeper {
     access: watch::Sender<Arc<Access>>,
-    hurry: Arc<Notify>,
+    call: Arc<Call>,
     stop: CancellationToken,
 }
 
@@ -56,16 +60,16 @@ impl Keeper {
         key: u32,
         access: Access,
         config: Arc<FleetConfig>,
-        connects: Arc<Semaphore>,
+        connects: Arc<Connects>,
         events: mpsc::Sender<(u32, Event)>,
     ) -> Self {
         let (sender, receiver) = watch::channel(Arc::new(access));
-        let hurry = Arc::new(Notify::new());
+        let call = Arc::new(Call::default());
         let stop = CancellationToken::new();
         let task = Task {
             key,
             access: receiver,
-            hurry: Arc::clone(&hurry),
+            call: Arc::clone(&call),
             stop: stop.clone(),
             config,
             connects,
@@ -74,7 +78,7 @@ impl Keeper {
         tokio::spawn(task.run());
         Self {
             access: sender,
-            hurry,
+            call,
             stop,
         }
     }
@@ -100,7 +104,12 @@ impl Keeper {
 
     /// Someone waits for this node: try again now, if it is not connected.
     pub(crate) fn hurry(&self) {
-        self.hurry.notify_one();
+        self.call.now();
+    }
+
+    /// A change waits for this node: its next attempt overtakes those of others.
+    pub(crate) fn urge(&self) {
+        self.call.urge();
     }
 }
 
@@ -113,10 +122,10 @@ impl Drop for Keeper {
 struct Task {
     key: u32,
     access: watch::Receiver<Arc<Access>>,
-    hurry: Arc<Notify>,
+    call: Arc<Call>,
     stop: CancellationToken,
     config: Arc<FleetConfig>,
-    connects: Arc<Semaphore>,
+    connects: Arc<Connects>,
     events: mpsc::Sender<(u32, Event)>,
 }
 
@@ -142,7 +151,9 @@ impl Task {
                         return;
                     }
                     link.ended().await;
-                    if begun.elapsed() > self.config.backoff_most {
+                    // It was of use for a while: the next one is tried at once. After a failover
+                    // the server has ended it, and takes another.
+                    if begun.elapsed() > (wait * LASTED).min(self.config.backoff_most) {
                         wait = Duration::ZERO;
                     }
                     Event::Down
@@ -156,16 +167,23 @@ impl Task {
             let pause = jittered(wait);
             tokio::select! {
                 () = sleep(pause) => {}
-                () = self.hurry.notified() => {}
+                () = self.call.heard() => {}
             }
             wait = (wait * 2).clamp(self.config.backoff_first, self.config.backoff_most);
         }
     }
 
     async fn attempt(&mut self) -> Result<Link, NodeError> {
-        let _permit = self.connects.acquire().await.map_err(|_| NodeError::Lost)?;
+        let room = self.connects.in_turn(&self.call).await;
+        let _room = room.map_err(|_| NodeError::Lost)?;
+        let urgent = self.call.answer();
         let access = Arc::clone(&self.access.borrow_and_update());
-        link::open(&access, &self.config).await
+        let opened = link::open(&access, &self.config).await;
+        // A silent node takes the room for long: once for each time that it is asked for.
+        if urgent && matches!(&opened, Err(error) if !matches!(error, NodeError::Timeout { .. })) {
+            self.call.urge();
+        }
+        opened
     }
 
     async fn tell(&self, event: Event) -> Result<(), ()> {

@@ -16,6 +16,7 @@ mod check;
 mod cluster;
 mod conclude;
 mod config;
+mod connects;
 mod context;
 mod crew;
 mod deeds;

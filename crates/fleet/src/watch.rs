@@ -2,7 +2,8 @@
 //! a cluster now and then. Both only bring the next sweep forward, which finds it by itself.
 
 use crate::cluster;
-use crate::crew::{Crew, Lane};
+use crate::context::Lane;
+use crate::crew::Crew;
 use crate::errors::NodeError;
 use crate::join::join_all;
 use crate::keeper::{Event, Keeper};
@@ -218,6 +219,13 @@ impl Crew {
         lane
     }
 
+    /// As [`Crew::urge`].
+    pub(crate) fn urge_posts(&self) {
+        for post in self.posts.iter().filter(|post| post.link.is_none()) {
+            post.keeper.urge();
+        }
+    }
+
     /// Shows the Sentinels on the board.
     pub(crate) fn show_posts(&self) {
         self.context
@@ -236,9 +244,7 @@ impl Crew {
             .last_sweep
             .map_or_else(Instant::now, |last| (last + SIGNAL_GAP).max(Instant::now()));
         self.next_sweep = self.next_sweep.min(soon);
-        for member in self.members.iter().filter(|member| member.link.is_none()) {
-            member.keeper.hurry();
-        }
+        self.call_now();
     }
 
     /// Asks the Sentinels: all of them, or those that are newly connected.

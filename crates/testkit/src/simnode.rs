@@ -25,6 +25,7 @@ struct Shared {
     commands: AtomicU64,
     connections: AtomicU64,
     attempts: AtomicU64,
+    unheard: AtomicU64,
     down: AtomicBool,
     cut: Notify,
 }
@@ -32,6 +33,10 @@ struct Shared {
 struct Node {
     users: BTreeMap<String, User>,
     run_id: u64,
+    /// How often its connections were ended.
+    cuts: u64,
+    down: bool,
+    mute: bool,
 }
 
 #[derive(Clone, Default)]
@@ -51,6 +56,39 @@ impl Node {
         Self {
             users: BTreeMap::from([("default".into(), open)]),
             run_id,
+            cuts: 0,
+            down: false,
+            mute: false,
+        }
+    }
+
+    fn wipe(&mut self) {
+        self.users = Self::fresh(0).users;
+        self.run_id += 1;
+    }
+}
+
+impl Shared {
+    /// Does something with a node; with a new one if nobody has spoken to it yet.
+    fn with<T>(&self, ip: IpAddr, act: impl FnOnce(&mut Node) -> T) -> T {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        act(nodes.entry(ip).or_insert_with(|| Node::fresh(1)))
+    }
+
+    fn with_all(&self, act: impl FnMut(&mut Node)) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.values_mut().for_each(act);
+    }
+
+    /// Until connections of the node are ended that were there when it had seen so many ends.
+    async fn end(&self, ip: IpAddr, cuts: u64) {
+        loop {
+            let mut cut = std::pin::pin!(self.cut.notified());
+            cut.as_mut().enable();
+            if self.with(ip, |node| node.cuts) != cuts {
+                return;
+            }
+            cut.await;
         }
     }
 }
@@ -72,15 +110,19 @@ impl SimNodes {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&serving);
                 shared.attempts.fetch_add(1, Ordering::Relaxed);
-                if shared.down.load(Ordering::Relaxed) {
+                let Ok(ip) = stream.local_addr().map(|address| address.ip()) else {
+                    continue;
+                };
+                let (down, cuts) = shared.with(ip, |node| (node.down, node.cuts));
+                if down || shared.down.load(Ordering::Relaxed) {
                     continue;
                 }
                 tokio::spawn(async move {
                     shared.connections.fetch_add(1, Ordering::Relaxed);
                     tokio::select! {
                         // A client that goes away is the ordinary end of a connection.
-                        _ended = serve(stream, &shared) => {}
-                        () = shared.cut.notified() => {}
+                        _ended = serve(stream, ip, &shared) => {}
+                        () = shared.end(ip, cuts) => {}
                     }
                     shared.connections.fetch_sub(1, Ordering::Relaxed);
                 });
@@ -109,19 +151,48 @@ impl SimNodes {
         self.shared.attempts.load(Ordering::Relaxed)
     }
 
+    /// Commands that mute nodes have got so far, and will not answer.
+    pub fn unheard(&self) -> u64 {
+        self.shared.unheard.load(Ordering::Relaxed)
+    }
+
+    /// One node takes connections and commands and answers nothing any more.
+    pub fn mute(&self, n: u32) {
+        self.shared.with(address_of(n).into(), |node| node.mute = true);
+    }
+
+    /// One node's connections end.
+    pub fn cut(&self, n: u32) {
+        self.shared.with(address_of(n).into(), |node| node.cuts += 1);
+        self.shared.cut.notify_waiters();
+    }
+
+    /// One node stops: its connections end, and new ones end at once; or it runs again.
+    pub fn stop(&self, n: u32, down: bool) {
+        self.shared.with(address_of(n).into(), |node| node.down = down);
+        if down {
+            self.cut(n);
+        }
+    }
+
     /// All nodes stop: connections end, and new ones end at once; or they run again, with the
     /// users that they had.
     pub fn stop_all(&self, down: bool) {
         self.shared.down.store(down, Ordering::Relaxed);
         if down {
-            self.shared.cut.notify_waiters();
+            self.cut_all();
         }
+    }
+
+    fn cut_all(&self) {
+        self.shared.with_all(|node| node.cuts += 1);
+        self.shared.cut.notify_waiters();
     }
 
     /// All nodes are restarted without their users: connections end.
     pub fn restart_all(&self) {
         self.wipe_all();
-        self.shared.cut.notify_waiters();
+        self.cut_all();
     }
 
     /// Names of a node's users, but for `default`.
@@ -142,30 +213,29 @@ impl SimNodes {
 
     /// Takes all users from every node, as restarts of servers without a user file would.
     pub fn wipe_all(&self) {
-        let mut nodes = self
-            .shared
-            .nodes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for node in nodes.values_mut() {
-            *node = Node::fresh(node.run_id + 1);
-        }
+        self.shared.with_all(Node::wipe);
     }
 }
 
-async fn serve(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn serve(mut stream: TcpStream, ip: IpAddr, shared: &Shared) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let ip = stream.local_addr()?.ip();
     let mut input = Vec::new();
     let mut output = Vec::new();
     loop {
         let mut used = 0;
         while let Some((words, length)) = read_command(&input[used..])? {
             used += length;
+            let heard = shared.with(ip, |node| {
+                if !node.mute {
+                    answer(node, ip, &words, &mut output);
+                }
+                !node.mute
+            });
+            if !heard {
+                shared.unheard.fetch_add(1, Ordering::Relaxed);
+                std::future::pending::<()>().await;
+            }
             shared.commands.fetch_add(1, Ordering::Relaxed);
-            let mut nodes = shared.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            let node = nodes.entry(ip).or_insert_with(|| Node::fresh(1));
-            answer(node, ip, &words, &mut output);
         }
         input.drain(..used);
         if !output.is_empty() {

@@ -9,7 +9,7 @@
 //!
 //! A seed decides what is done at each step; how the threads of the service and of the servers
 //! interleave, it does not. `CLAVIGER_CHAOS_ENGINE` (such as `redis 7.0`) picks a server version,
-//! else the seed does.
+//! else the seed does. `CLAVIGER_CHAOS_BINARY` is another claviger than the one just built.
 
 #![expect(
     clippy::disallowed_methods,

@@ -54,6 +54,28 @@ impl Sentinel {
         session.ask(&words).map_err(|e| e.to_string())
     }
 
+    /// What each Sentinel makes of each node, and what it has logged last.
+    fn views(&self) -> String {
+        let mut views = String::new();
+        for (at, sentinel) in self.sentinels.iter().enumerate() {
+            let mut told = Vec::new();
+            for command in ["MASTER", "REPLICAS"] {
+                let answer = self.ask(at, &format!("SENTINEL {command} {NAME}"));
+                told.push(answer.map_or_else(|error| error, |answer| plain(&answer)));
+            }
+            let log = std::fs::read_to_string(sentinel.directory().join("log"));
+            let log = log.unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = lines[lines.len().saturating_sub(40)..].join("\n  ");
+            views.push_str(&format!("{}\n  {}\n  {last}\n", sentinel.address(), told.join("\n  ")));
+        }
+        for node in &self.nodes {
+            let info = node.say("INFO replication").map(|info| plain(&info));
+            views.push_str(&format!("{} {:?} {info:?}\n", node.address(), node.state));
+        }
+        views
+    }
+
     /// The place of the primary, if all Sentinels name the same.
     fn primary(&self) -> Result<Option<usize>, String> {
         let mut named = Vec::new();
@@ -122,7 +144,7 @@ impl Topology for Sentinel {
     }
 
     fn heal(&mut self) -> Result<(), String> {
-        eventually("the Sentinels have everyone in place", || {
+        let healed = eventually("the Sentinels have everyone in place", || {
             let Some(primary) = self.primary()? else {
                 return Err("they do not agree on a primary".to_owned());
             };
@@ -143,6 +165,7 @@ impl Topology for Sentinel {
                 }
             }
             Ok(true)
-        })
+        });
+        healed.map_err(|error| format!("{error}\n{}", self.views()))
     }
 }

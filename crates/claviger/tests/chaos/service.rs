@@ -34,7 +34,8 @@ impl Service {
     }
 
     fn command(&self, port: u16) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
+        let built = env!("CARGO_BIN_EXE_claviger").to_owned();
+        let mut command = Command::new(crate::setting("BINARY").unwrap_or(built));
         command
             .arg("serve")
             .args([

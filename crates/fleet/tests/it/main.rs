@@ -17,6 +17,7 @@ mod interrupted;
 mod life_cycle;
 mod links;
 mod matrix;
+mod overtaking;
 mod rights;
 mod sentinel;
 mod sessions;
