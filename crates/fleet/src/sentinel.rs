@@ -74,19 +74,12 @@ impl std::fmt::Display for Useless {
 /// # Errors
 /// When it does not answer, is none, or does not know the primary.
 pub(crate) async fn look(link: &Link, name: Option<&str>) -> Result<View, Useless> {
-    let found;
-    let name = match name {
-        Some(name) => name,
-        None => {
-            found = only_name(link).await?;
-            &found
-        }
-    };
+    let name = named(link, name).await?;
     let mut batch = Batch::new();
     batch
-        .add("SENTINEL MASTER", [name])
-        .add("SENTINEL REPLICAS", [name])
-        .add("SENTINEL SENTINELS", [name])
+        .add("SENTINEL MASTER", [&name])
+        .add("SENTINEL REPLICAS", [&name])
+        .add("SENTINEL SENTINELS", [&name])
         .word("INFO server")
         .word("SENTINEL MYID");
     let mut replies = link.run(&batch).await?.into_iter();
@@ -119,8 +112,25 @@ pub(crate) async fn look(link: &Link, name: Option<&str>) -> Result<View, Useles
     Ok(view)
 }
 
-/// The name of the one primary that is watched.
-pub(crate) async fn only_name(link: &Link) -> Result<String, Useless> {
+/// That name, or that of the one primary that is watched.
+pub(crate) async fn named(link: &Link, name: Option<&str>) -> Result<String, Useless> {
+    match name {
+        Some(name) => Ok(name.to_owned()),
+        None => only_name(link).await,
+    }
+}
+
+/// How a Sentinel finds the primary, such as `s_down,master,disconnected`.
+pub(crate) async fn flags(link: &Link, name: Option<&str>) -> Result<String, Useless> {
+    let mut batch = Batch::new();
+    batch.add("SENTINEL MASTER", [named(link, name).await?]);
+    let reply = link.run(&batch).await?.pop();
+    let master = reply.unwrap_or(Err(NodeError::Lost))?;
+    let flags = reply::field(&master, "flags");
+    Ok(flags.ok_or(NodeError::Garbage("SENTINEL MASTER"))?)
+}
+
+async fn only_name(link: &Link) -> Result<String, Useless> {
     let mut batch = Batch::new();
     batch.word("SENTINEL MASTERS");
     let mut replies = link.run(&batch).await?.into_iter();

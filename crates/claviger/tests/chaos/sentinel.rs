@@ -5,6 +5,7 @@ use crate::dice::Dice;
 use crate::node::{ADMIN, Node, State, plain};
 use crate::topology::{Topology, eventually, replicated_nodes};
 use claviger_testkit::{EngineBinary, Keeps, Server, ServerOptions, Session};
+use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 
 const NAME: &str = "main";
@@ -77,18 +78,28 @@ impl Sentinel {
     }
 
     /// The place of the primary, if all Sentinels name the same.
-    fn primary(&self) -> Result<Option<usize>, String> {
-        let mut named = Vec::new();
+    fn primary(&self) -> Option<usize> {
+        let named = self.named();
+        let [one] = named.as_slice() else {
+            return None;
+        };
+        let of = |node: &Node| *one == node.proxy.port().to_string();
+        self.nodes.iter().position(of)
+    }
+
+    /// The ports of the primaries that the Sentinels name, the one that most of them name first.
+    fn named(&self) -> Vec<String> {
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
         for at in 0..self.sentinels.len() {
             let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {NAME}");
-            named.push(plain(&self.ask(at, &command)?));
+            let named = self.ask(at, &command).map(|named| plain(&named));
+            let named = named.unwrap_or_default();
+            let named = named.trim_matches(['[', ']']).split('|').next_back();
+            *count.entry(named.unwrap_or_default().to_owned()).or_default() += 1;
         }
-        named.dedup();
-        let [one] = named.as_slice() else {
-            return Ok(None);
-        };
-        let of = |node: &Node| *one == format!("[127.0.0.1|{}]", node.proxy.port());
-        Ok(self.nodes.iter().position(of))
+        let mut named: Vec<(String, usize)> = count.into_iter().collect();
+        named.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        named.into_iter().map(|(port, _)| port).collect()
     }
 }
 
@@ -123,7 +134,7 @@ impl Topology for Sentinel {
             let asked = self.ask(at, &format!("SENTINEL FAILOVER {NAME}"));
             return Ok(asked.ok().map(|_| "SENTINEL FAILOVER".to_owned()));
         }
-        let Some(primary) = self.primary()? else {
+        let Some(primary) = self.primary() else {
             return Ok(None);
         };
         if self.nodes.iter().any(|node| node.state != State::Up) {
@@ -132,20 +143,35 @@ impl Topology for Sentinel {
         self.nodes[primary].kill();
         self.nodes[primary].drifted = true;
         let switched = eventually("the Sentinels switch", || {
-            Ok(self.primary()?.is_some_and(|now| now != primary))
+            Ok(self.primary().is_some_and(|now| now != primary))
         });
         self.nodes[primary].start_again()?;
+        self.rejoin(primary)?;
         // The others may all be broken just now.
         Ok(switched.ok().map(|()| "a crash of the primary".to_owned()))
     }
 
-    fn rejoin(&mut self, _: usize) -> Result<(), String> {
-        Ok(())
+    /// A node that starts with an old file, or with the words of its first start, follows whom it
+    /// followed then. A primary that does so follows its own replica: none of them has a link, and
+    /// once the Sentinels notice, none has had one for so long that none is good enough to be
+    /// promoted. They never get out of that; whoever starts a node must ask them first.
+    fn rejoin(&mut self, at: usize) -> Result<(), String> {
+        let named = self.named();
+        let Some(port) = named.first() else {
+            return Ok(());
+        };
+        let node = &self.nodes[at];
+        let said = if *port == node.proxy.port().to_string() {
+            node.say("REPLICAOF NO ONE")
+        } else {
+            node.say(&format!("REPLICAOF 127.0.0.1 {port}"))
+        };
+        said.map(drop)
     }
 
     fn heal(&mut self) -> Result<(), String> {
         let healed = eventually("the Sentinels have everyone in place", || {
-            let Some(primary) = self.primary()? else {
+            let Some(primary) = self.primary() else {
                 return Err("they do not agree on a primary".to_owned());
             };
             let port = self.nodes[primary].proxy.port();

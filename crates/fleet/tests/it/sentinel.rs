@@ -427,6 +427,65 @@ async fn check_of_sentinels_says_what_is_wrong() {
     assert_eq!(report.sentinels[0].problems, ["connection refused"]);
 }
 
+/// How each Sentinel finds the primary.
+fn flags(group: &Group) -> Vec<String> {
+    let each = group.sentinels.each.iter();
+    each.map(|s| format!("{:?}", s.ask(&["SENTINEL", "MASTER", MASTER]).unwrap()))
+        .collect()
+}
+
+/// A Sentinel whose login is refused looks like one that logs in as the default user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_whose_own_login_fails_is_told_no_password() {
+    for binary in few_engines() {
+        let level = binary.engine.acl_level();
+        let nodes = nodes(binary, Keeps::Aclfile, &[], |node| {
+            node.ask(&sentinel_user(level)).unwrap();
+        });
+        let how = Watched {
+            login: Some((Some("watcher".into()), "watcher-Password1".into())),
+            lines: Vec::new(),
+        };
+        let group = watched(nodes, binary, &how).await;
+        let world = World::new(group.by(&[0, 1, 2]), quick());
+        world.in_sync(3).await;
+        world.store.set_default_password(&world.id, OLD);
+        world.wake();
+        world.settled("the default account has a password").await;
+        let by_hand = |words: &[&str]| {
+            for node in &group.nodes {
+                // The default user's passwords change meanwhile.
+                let log_in = |password| Session::login(&node.address(), "default", password);
+                let mut session = log_in(NEW).or_else(|_| log_in(OLD)).unwrap();
+                session.ask(words).unwrap();
+            }
+        };
+        by_hand(&["ACL", "DELUSER", "watcher"]);
+        eventually("the Sentinels are locked out", PATIENCE, || {
+            flags(&group).iter().all(|flags| flags.contains("s_down"))
+        })
+        .await;
+        world.store.set_default_password(&world.id, NEW);
+        world.wake();
+        eventually_async("the Sentinels are waited for", PATIENCE, || async {
+            let reason = world.account("default").await.reason.unwrap_or_default();
+            reason.contains("Sentinel")
+        })
+        .await;
+        by_hand(&sentinel_user(level));
+        world.settled("the password has changed").await;
+        by_hand(&["CLIENT", "KILL", "USER", "watcher"]);
+        eventually("the Sentinels are logged in", PATIENCE, || {
+            let calm = |flags: &String| !flags.contains("_down") && !flags.contains("disconnected");
+            flags(&group).iter().all(calm)
+        })
+        .await;
+        for node in &group.nodes {
+            assert!(!logs_in(node, "default", OLD), "{}", binary.engine);
+        }
+    }
+}
+
 const OLD: &str = "first-Default0";
 const NEW: &str = "next-Default1";
 
