@@ -43,10 +43,12 @@ conformance: deps ## As the clients' part of `test`, and the Go, Java and comman
 STEPS ?= 1000
 SEED ?= 1
 TOPOLOGY ?= all
+# Where the store is: sqlite, postgres.
+STORE ?= sqlite
 
 chaos: deps ## A long run of faults on real servers: STEPS=10000 SEED=7 TOPOLOGY=replicated
 	CLAVIGER_CHAOS_STEPS=$(STEPS) CLAVIGER_CHAOS_SEED=$(SEED) CLAVIGER_CHAOS_TOPOLOGY=$(TOPOLOGY) \
-		cargo test --release --locked -p claviger --test chaos -- --nocapture
+		CLAVIGER_CHAOS_STORE=$(STORE) cargo test --release --locked -p claviger --test chaos -- --nocapture
 
 bench: deps ## The figures of docs/performance.md
 	scripts/bench.sh $(ARGS)

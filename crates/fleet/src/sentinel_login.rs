@@ -154,9 +154,9 @@ pub(crate) async fn tell(
     match reply.unwrap_or(Err(NodeError::Lost)) {
         Ok(_) => Ok(()),
         // A server's words may quote what they do not like, which is the password here.
-        Err(NodeError::Said { .. }) => Err(Useless::Name(
-            "it refuses SENTINEL SET auth-pass".into(),
-        )),
+        Err(NodeError::Said { .. }) => {
+            Err(Useless::Name("it refuses SENTINEL SET auth-pass".into()))
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -206,7 +206,9 @@ impl Seen {
     fn login(&self, id: &str) -> Login {
         let own = id.get(..ID_SHOWN);
         let users = |node: &Logins| -> BTreeSet<String> {
-            let its = node.iter().filter(|(id, _)| own.is_none_or(|own| own == *id));
+            let its = node
+                .iter()
+                .filter(|(id, _)| own.is_none_or(|own| own == *id));
             its.flat_map(|(_, users)| users.clone()).collect()
         };
         let nodes: Vec<BTreeSet<String>> = self.0.iter().map(users).collect();

@@ -158,18 +158,21 @@ impl SimNodes {
 
     /// One node takes connections and commands and answers nothing any more.
     pub fn mute(&self, n: u32) {
-        self.shared.with(address_of(n).into(), |node| node.mute = true);
+        self.shared
+            .with(address_of(n).into(), |node| node.mute = true);
     }
 
     /// One node's connections end.
     pub fn cut(&self, n: u32) {
-        self.shared.with(address_of(n).into(), |node| node.cuts += 1);
+        self.shared
+            .with(address_of(n).into(), |node| node.cuts += 1);
         self.shared.cut.notify_waiters();
     }
 
     /// One node stops: its connections end, and new ones end at once; or it runs again.
     pub fn stop(&self, n: u32, down: bool) {
-        self.shared.with(address_of(n).into(), |node| node.down = down);
+        self.shared
+            .with(address_of(n).into(), |node| node.down = down);
         if down {
             self.cut(n);
         }

@@ -16,7 +16,7 @@ pub(crate) fn account(node: &Node, model: &Model, name: &str, live: &Live) -> Re
     let at = node.address();
     let user = node.user(name)?;
     let user = user.ok_or_else(|| format!("{name} is lost on {at}"))?;
-    if !user.on || user.nopass || user.digests != [digest(&live.password)] {
+    if user.on != live.enabled || user.nopass || user.digests != [digest(&live.password)] {
         return Err(format!("{name} on {at} lets in others: {user:?}"));
     }
     let tokens = rule_tokens(live.privilege, &model.roles, node.engine);
@@ -27,8 +27,9 @@ pub(crate) fn account(node: &Node, model: &Model, name: &str, live: &Live) -> Re
             user.rules
         ));
     }
-    if !node.logs_in(name, &live.password) {
-        return Err(format!("{name} cannot log in on {at}"));
+    if node.logs_in(name, &live.password) != live.enabled {
+        let (not, on) = (if live.enabled { "not" } else { "" }, live.enabled);
+        return Err(format!("{name} can{not} log in on {at}, enabled {on}"));
     }
     match live.former.last() {
         Some(former) if node.logs_in(name, former) => {
@@ -71,10 +72,10 @@ pub(crate) fn node(node: &Node, model: &Model) -> Result<(), String> {
         return Err(format!("{at}: lost {lost:?}, extra {extra:?}"));
     }
     for (name, described) in &node.foreign {
-        let now = node.user(name)?.map(|user| format!("{user:?}"));
+        let now = node.user(name)?.map(|user| user.described());
         if now.as_ref() != Some(described) {
             return Err(format!(
-                "{name} on {at} is not ours and was changed: {now:?}"
+                "{name} on {at} is not ours and was changed: {now:?} instead of {described}"
             ));
         }
     }

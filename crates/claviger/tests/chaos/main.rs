@@ -9,7 +9,7 @@
 //!
 //! A seed decides what is done at each step; how the threads of the service and of the servers
 //! interleave, it does not. `CLAVIGER_CHAOS_ENGINE` (such as `redis 7.0`) picks a server version,
-//! else the seed does. `CLAVIGER_CHAOS_BINARY` is another claviger than the one just built.
+//! else the seed does; `CLAVIGER_CHAOS_STORE=postgres` keeps the store there. `CLAVIGER_CHAOS_BINARY` is another claviger than the one just built.
 
 #![expect(
     clippy::disallowed_methods,
@@ -30,9 +30,10 @@ mod sentinel;
 mod service;
 mod topology;
 
-use claviger_testkit::{EngineBinary, found_engines};
+use claviger_testkit::{EngineBinary, Postgres, found_engines};
 use dice::Dice;
 use run::Run;
+use service::Service;
 use topology::{Replicated, Topology};
 
 /// Steps where nobody says how many: under a minute in a debug build.
@@ -83,15 +84,21 @@ fn world(runtime: &tokio::runtime::Runtime, topology: &str, seed: u64, steps: u6
             _ => "config",
         })
         .collect();
+    let store = setting("STORE").unwrap_or_else(|| "sqlite".to_owned());
+    let database = match store.as_str() {
+        "sqlite" => None,
+        "postgres" => Some(Postgres::for_test("chaos").expect("PostgreSQL is asked for")),
+        other => panic!("CLAVIGER_CHAOS_STORE: {other:?} is not known"),
+    };
     eprintln!(
-        "chaos: seed {seed}, {} steps, {}, {}, {login}, nodes {}",
+        "chaos: seed {seed}, {} steps, {}, {}, {store}, {login}, nodes {}",
         steps,
         built.name(),
         binary.engine,
         keeps.join(" ")
     );
     let begun = std::time::Instant::now();
-    let mut run = Run::new(seed, built, own);
+    let mut run = Run::new(seed, built, Service::new(database), own);
     let result = run.run(steps);
     let log = std::fs::read_to_string(run.service.log()).unwrap_or_default();
     let result = match log.lines().find(|line| line.contains("panicked at")) {

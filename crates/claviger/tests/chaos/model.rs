@@ -23,6 +23,7 @@ pub(crate) enum Op {
     Create(String, String, Privilege),
     Privilege(String, Privilege),
     Password(String, String),
+    Enable(String, bool),
     Delete(String),
     DefaultPassword(String),
     Roles(RolePolicy),
@@ -35,6 +36,8 @@ impl Op {
             Op::Create(..) => "create",
             Op::Privilege(..) => "privilege",
             Op::Password(..) => "password",
+            Op::Enable(_, true) => "enable",
+            Op::Enable(_, false) => "disable",
             Op::Delete(..) => "delete",
             Op::DefaultPassword(..) => "default password",
             Op::Roles(..) => "role policy",
@@ -49,6 +52,7 @@ impl Op {
             Op::Create(name, ..)
             | Op::Privilege(name, _)
             | Op::Password(name, _)
+            | Op::Enable(name, _)
             | Op::Delete(name) => Some(name),
             Op::DefaultPassword(_) | Op::Roles(_) | Op::Pause(_) => None,
         }
@@ -78,6 +82,7 @@ impl Op {
             Op::Password(name, password) => {
                 patch(&format!("{accounts}/{name}"), json!({"password": password}))
             }
+            Op::Enable(name, on) => patch(&format!("{accounts}/{name}"), json!({"enabled": on})),
             Op::Delete(name) => api.change("DELETE", &format!("{accounts}/{name}"), None),
             Op::DefaultPassword(password) => patch(
                 &format!("{accounts}/{DEFAULT}"),
@@ -115,7 +120,7 @@ impl Op {
             Op::Password(n, p) => ("ResetAccountPassword", vec![name(n), password(p)]),
             Op::Delete(n) => ("DeleteAccount", vec![name(n)]),
             Op::DefaultPassword(p) => ("ResetAccountPassword", vec![name(INSTANCE), password(p)]),
-            Op::Roles(_) | Op::Pause(_) => return None,
+            Op::Enable(..) | Op::Roles(_) | Op::Pause(_) => return None,
         })
     }
 }
@@ -125,6 +130,7 @@ impl Op {
 pub(crate) struct Live {
     pub(crate) password: String,
     pub(crate) privilege: Privilege,
+    pub(crate) enabled: bool,
     /// Passwords that it had before.
     pub(crate) former: Vec<String>,
     /// It was seen on every node since it was made.
@@ -170,7 +176,13 @@ impl Model {
         match dice.below(100) {
             0..36 if room => Op::Create(dice.pick(&free).clone(), password, privilege),
             36..52 if !live.is_empty() => Op::Privilege((*dice.pick(&live)).clone(), privilege),
-            52..70 if !live.is_empty() => Op::Password((*dice.pick(&live)).clone(), password),
+            52..64 if !live.is_empty() => Op::Password((*dice.pick(&live)).clone(), password),
+            64..70 if !live.is_empty() => {
+                let name = (*dice.pick(&live)).clone();
+                let on = self.live[&name].enabled;
+                // At times once more what it is already.
+                Op::Enable(name, if dice.percent(80) { !on } else { on })
+            }
             70..90 if !live.is_empty() => Op::Delete((*dice.pick(&live)).clone()),
             90..94 => Op::DefaultPassword(password),
             94..98 => Op::Roles(RolePolicy {
@@ -204,6 +216,7 @@ impl Model {
                 let live = Live {
                     password: password.clone(),
                     privilege: *privilege,
+                    enabled: true,
                     former: Vec::new(),
                     confirmed: false,
                 };
@@ -218,6 +231,11 @@ impl Model {
                 if let Some(live) = self.live.get_mut(name) {
                     let former = std::mem::replace(&mut live.password, password.clone());
                     live.former.push(former);
+                }
+            }
+            Op::Enable(name, on) => {
+                if let Some(live) = self.live.get_mut(name) {
+                    live.enabled = *on;
                 }
             }
             Op::Delete(name) => {
@@ -274,6 +292,9 @@ impl Model {
                 Op::Password(name, _) => views
                     .get(name)
                     .is_some_and(|v| v["password_set_at"] != set_at),
+                Op::Enable(name, on) => {
+                    views.get(name).map(|view| &view["enabled"]) == Some(&json!(on))
+                }
                 Op::DefaultPassword(_) => views
                     .get(DEFAULT)
                     .is_some_and(|v| v["password_set_at"] != set_at),
@@ -286,19 +307,22 @@ impl Model {
             }
         }
         views.remove(DEFAULT);
-        let told: BTreeMap<&str, &str> = views
+        let told: BTreeMap<&str, (&str, bool)> = views
             .iter()
             .map(|(name, view)| {
                 (
                     name.as_str(),
-                    view["privilege"].as_str().unwrap_or_default(),
+                    (
+                        view["privilege"].as_str().unwrap_or_default(),
+                        view["enabled"] == json!(true),
+                    ),
                 )
             })
             .collect();
-        let held: BTreeMap<&str, &str> = self
+        let held: BTreeMap<&str, (&str, bool)> = self
             .live
             .iter()
-            .map(|(name, live)| (name.as_str(), live.privilege.as_str()))
+            .map(|(name, live)| (name.as_str(), (live.privilege.as_str(), live.enabled)))
             .collect();
         if told != held {
             return Err(format!("accounts: acknowledged {held:?}, held {told:?}"));

@@ -81,6 +81,17 @@ pub(crate) struct User {
     pub(crate) rules: String,
 }
 
+impl User {
+    /// As a text to compare. Redis 7.0 lists the commands in the order of its table, which it
+    /// changes while it runs.
+    pub(crate) fn described(&self) -> String {
+        let mut words: Vec<&str> = self.rules.split(' ').collect();
+        words.sort_unstable();
+        let (on, nopass, digests) = (self.on, self.nopass, self.digests.join(" "));
+        format!("on {on} nopass {nopass} {digests} {}", words.join(" "))
+    }
+}
+
 impl Node {
     /// Starts one. `own` gives claviger a user of its own.
     pub(crate) fn start(
@@ -237,8 +248,8 @@ impl Node {
                 }
                 "passwords" => user.digests = items,
                 field => {
-                    user.rules.push_str(field);
-                    user.rules.push_str(&plain(value));
+                    let value = plain(value);
+                    user.rules.push_str(&format!("{field} {value} "));
                 }
             }
         }
@@ -267,7 +278,7 @@ impl Node {
             if Self::is_foreign(&name)
                 && let Some(user) = self.user(&name)?
             {
-                foreign.insert(name, format!("{user:?}"));
+                foreign.insert(name, user.described());
             }
         }
         self.foreign = foreign;

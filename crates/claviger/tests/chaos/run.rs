@@ -51,11 +51,11 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn new(seed: u64, topology: Box<dyn Topology>, own: bool) -> Self {
+    pub(crate) fn new(seed: u64, topology: Box<dyn Topology>, service: Service, own: bool) -> Self {
         Self {
             seed,
             topology,
-            service: Service::new(),
+            service,
             own,
             model: Model::default(),
             broken: Vec::new(),
@@ -138,8 +138,9 @@ impl Run {
                 self.service.stop()
             }
             96..98 => {
-                self.note("second claviger refused");
-                self.service.second()
+                let what = self.service.second()?;
+                self.note(what);
+                Ok(())
             }
             _ => {
                 let passwords = self.model.default.len();
@@ -476,12 +477,13 @@ impl Run {
     /// A node is cut off while an account is deleted: what it still allows is shown, and gone
     /// soon after it is back.
     fn cut_off(&mut self, dice: &mut Dice) -> Result<(), String> {
-        if !self.is_calm() || self.model.live.is_empty() {
+        let enabled = self.model.live.iter().filter(|(_, live)| live.enabled);
+        let names: Vec<String> = enabled.map(|(name, _)| name.clone()).collect();
+        if !self.is_calm() || names.is_empty() {
             return Ok(());
         }
         self.await_in_sync()?;
         let at = dice.below(self.topology.nodes().len());
-        let names: Vec<String> = self.model.live.keys().cloned().collect();
         let name = dice.pick(&names).clone();
         let password = self.model.live[&name].password.clone();
         let address = self.topology.nodes()[at].address();

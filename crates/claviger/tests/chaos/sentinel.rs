@@ -68,7 +68,11 @@ impl Sentinel {
             let log = log.unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = lines[lines.len().saturating_sub(40)..].join("\n  ");
-            views.push_str(&format!("{}\n  {}\n  {last}\n", sentinel.address(), told.join("\n  ")));
+            views.push_str(&format!(
+                "{}\n  {}\n  {last}\n",
+                sentinel.address(),
+                told.join("\n  ")
+            ));
         }
         for node in &self.nodes {
             let info = node.say("INFO replication").map(|info| plain(&info));
@@ -95,7 +99,9 @@ impl Sentinel {
             let named = self.ask(at, &command).map(|named| plain(&named));
             let named = named.unwrap_or_default();
             let named = named.trim_matches(['[', ']']).split('|').next_back();
-            *count.entry(named.unwrap_or_default().to_owned()).or_default() += 1;
+            *count
+                .entry(named.unwrap_or_default().to_owned())
+                .or_default() += 1;
         }
         let mut named: Vec<(String, usize)> = count.into_iter().collect();
         named.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -1,6 +1,7 @@
 //! The built binary on a data directory that outlives it.
 
 use crate::api::{Api, KEY, SECRET};
+use claviger_testkit::Postgres;
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,10 +9,15 @@ use std::time::{Duration, Instant};
 
 const READY_MAX: Duration = Duration::from_secs(120);
 
+/// 32 bytes; services that share a store share it.
+const MASTER_KEY: &str = "Y2hhb3MtbWFzdGVyLWtleS0wMTIzNDU2Nzg5YWJjZGU=";
+
 /// How often every node is checked in full.
 pub(crate) const SWEEP: &str = "1s";
 
 pub(crate) struct Service {
+    /// Where several services may share a store.
+    database: Option<Postgres>,
     directory: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
@@ -19,9 +25,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new() -> Self {
+    /// With a PostgreSQL, or else the store in its directory.
+    pub(crate) fn new(database: Option<Postgres>) -> Self {
         let port = claviger_testkit::server::free_port().unwrap();
         Self {
+            database,
             directory: tempfile::tempdir().unwrap(),
             port,
             child: None,
@@ -52,6 +60,11 @@ impl Service {
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
+        if let Some(database) = &self.database {
+            command
+                .env("CLAVIGER_STORE", database.url("postgres"))
+                .env("CLAVIGER_MASTER_KEY", MASTER_KEY);
+        }
         command
     }
 
@@ -70,19 +83,7 @@ impl Service {
         self.child = Some(command.stderr(self.log_file()).spawn().unwrap());
         // Kept connections lead to the process before.
         self.api = Api::new(self.port);
-        let begun = Instant::now();
-        loop {
-            if self.api.native("GET", "/info", None).is_ok() {
-                return Ok(());
-            }
-            if let Some(status) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                return Err(format!("claviger ended at its start with {status}"));
-            }
-            if begun.elapsed() > READY_MAX {
-                return Err("claviger did not come up".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        await_up(&self.api, self.child.as_mut().unwrap())
     }
 
     /// Kills it at once.
@@ -114,14 +115,22 @@ impl Service {
         Err("claviger does not stop".to_owned())
     }
 
-    /// A second process on the same data directory, by mistake: must be refused in plain words.
-    pub(crate) fn second(&self) -> Result<(), String> {
+    /// A second process on the same store: in a data directory that is a mistake, and must be
+    /// refused in plain words; on PostgreSQL it may serve, and is killed while it does.
+    pub(crate) fn second(&self) -> Result<&'static str, String> {
         let port = claviger_testkit::server::free_port().unwrap();
         let mut command = self.command(port);
+        if self.database.is_some() {
+            let mut child = command.stderr(self.log_file()).spawn().unwrap();
+            let served = await_up(&Api::new(port), &mut child);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return served.map(|()| "second claviger killed");
+        }
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         if output.status.code() == Some(1) && said.contains("another process has this store open") {
-            Ok(())
+            Ok("second claviger refused")
         } else {
             Err(format!(
                 "a second process was not refused: {} {said}",
@@ -134,6 +143,22 @@ impl Service {
     pub(crate) fn keep(&mut self) -> String {
         self.directory.disable_cleanup(true);
         self.directory.path().display().to_string()
+    }
+}
+
+fn await_up(api: &Api, child: &mut Child) -> Result<(), String> {
+    let begun = Instant::now();
+    loop {
+        if api.native("GET", "/info", None).is_ok() {
+            return Ok(());
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            return Err(format!("claviger ended at its start with {status}"));
+        }
+        if begun.elapsed() > READY_MAX {
+            return Err("claviger did not come up".to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
