@@ -5,10 +5,12 @@ use crate::dice::Dice;
 use crate::node::{ADMIN, Node, State, plain};
 use crate::topology::{Topology, eventually, replicated_nodes};
 use claviger_testkit::{EngineBinary, Keeps, Server, ServerOptions, Session};
-use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 const NAME: &str = "main";
+/// How long the Sentinels may take to agree by themselves.
+const DISPUTE_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) struct Sentinel {
     nodes: Vec<Node>,
@@ -91,21 +93,40 @@ impl Sentinel {
         self.nodes.iter().position(of)
     }
 
-    /// The ports of the primaries that the Sentinels name, the one that most of them name first.
-    fn named(&self) -> Vec<String> {
-        let mut count: BTreeMap<String, usize> = BTreeMap::new();
-        for at in 0..self.sentinels.len() {
+    /// The port of the primary that each Sentinel names.
+    fn each_names(&self) -> Vec<String> {
+        let names = |at| {
             let command = format!("SENTINEL GET-MASTER-ADDR-BY-NAME {NAME}");
             let named = self.ask(at, &command).map(|named| plain(&named));
             let named = named.unwrap_or_default();
-            let named = named.trim_matches(['[', ']']).split('|').next_back();
-            *count
-                .entry(named.unwrap_or_default().to_owned())
-                .or_default() += 1;
+            let port = named.trim_matches(['[', ']']).split('|').next_back();
+            port.unwrap_or_default().to_owned()
+        };
+        (0..self.sentinels.len()).map(names).collect()
+    }
+
+    /// The ports that they name, the one that most of them name first.
+    fn named(&self) -> Vec<String> {
+        let each = self.each_names();
+        let mut named = each.clone();
+        named.sort_by_key(|port| {
+            let by = each.iter().filter(|other| *other == port).count();
+            (std::cmp::Reverse(by), port.clone())
+        });
+        named.dedup();
+        named
+    }
+
+    /// A switch by hand asks no other Sentinel. One that meets another switch under way can end
+    /// in two primaries under the same number, and no Sentinel gives way to an equal: it takes
+    /// another switch, which has a greater one.
+    fn settle_dispute(&self) {
+        let (named, each) = (self.named(), self.each_names());
+        let of_most = (0..each.len()).find(|at| named.first() == each.get(*at));
+        if let Some(at) = of_most {
+            // Refused while there is one: it is asked for again.
+            let _ = self.ask(at, &format!("SENTINEL FAILOVER {NAME}"));
         }
-        let mut named: Vec<(String, usize)> = count.into_iter().collect();
-        named.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        named.into_iter().map(|(port, _)| port).collect()
     }
 }
 
@@ -176,8 +197,13 @@ impl Topology for Sentinel {
     }
 
     fn heal(&mut self) -> Result<(), String> {
+        let mut disputed = Instant::now();
         let healed = eventually("the Sentinels have everyone in place", || {
             let Some(primary) = self.primary() else {
+                if disputed.elapsed() > DISPUTE_MAX {
+                    self.settle_dispute();
+                    disputed = Instant::now();
+                }
                 return Err("they do not agree on a primary".to_owned());
             };
             let port = self.nodes[primary].proxy.port();
