@@ -265,6 +265,12 @@ pub struct InstanceView {
     pub engine: Option<Engine>,
     /// The registered nodes, or Sentinels.
     pub nodes: Vec<NodeSeed>,
+    /// Sentinel's name of the primary, if it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_name: Option<String>,
+    /// Where nodes are reached that announce other addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub map: Vec<AddressMap>,
     /// How privileges become rules.
     pub roles: RolePolicy,
     /// How it treats its accounts.
@@ -312,6 +318,8 @@ impl Instance {
             topology: self.observed_topology,
             engine: self.engine,
             nodes: self.seeds.clone(),
+            master_name: self.master_name.clone(),
+            map: self.map.clone(),
             roles: self.roles.clone(),
             policy: self.policy,
             primaries: self.primaries,

@@ -1,7 +1,7 @@
 //! Real Sentinels over a primary and its replicas.
 
 use crate::engines::EngineBinary;
-use crate::server::{Keeps, Server, ServerOptions};
+use crate::server::{Keeps, Server, ServerOptions, free_port};
 use crate::session::text;
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
@@ -18,12 +18,17 @@ pub struct Watched {
     pub login: Option<(Option<String>, String)>,
     /// Further lines of configuration for each.
     pub lines: Vec<String>,
+    /// The primary's port for TLS: the Sentinels speak that to nodes and to each other, and
+    /// listen on it as well; `lines` name the files.
+    pub tls: Option<u16>,
 }
 
 /// Sentinels.
 pub struct Sentinels {
     /// Each of them.
     pub each: Vec<Server>,
+    /// Their ports for TLS, if they have them.
+    pub tls_ports: Vec<u16>,
 }
 
 impl Sentinels {
@@ -43,7 +48,7 @@ impl Sentinels {
         let mut lines = vec![
             format!(
                 "sentinel monitor {MASTER} 127.0.0.1 {} {quorum}",
-                primary.port()
+                watched.tls.unwrap_or(primary.port())
             ),
             format!("sentinel down-after-milliseconds {MASTER} 1000"),
             format!("sentinel failover-timeout {MASTER} 2000"),
@@ -61,10 +66,20 @@ impl Sentinels {
             sentinel: true,
             ..ServerOptions::default()
         };
-        let started: Result<Vec<Server>> = (0..count)
-            .map(|_| Server::start(binary, &options))
-            .collect();
-        let sentinels = Self { each: started? };
+        let mut sentinels = Self {
+            each: Vec::new(),
+            tls_ports: Vec::new(),
+        };
+        for _ in 0..count {
+            let mut options = options.clone();
+            if watched.tls.is_some() {
+                let port = free_port()?;
+                options.lines.push(format!("tls-port {port}"));
+                options.lines.push("tls-replication yes".to_owned());
+                sentinels.tls_ports.push(port);
+            }
+            sentinels.each.push(Server::start(binary, &options)?);
+        }
         let begun = Instant::now();
         while !sentinels.each.iter().all(|s| knows(s, count - 1, replicas)) {
             if begun.elapsed() > KNOWN_MAX {

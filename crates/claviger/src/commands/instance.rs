@@ -225,6 +225,8 @@ pub(super) fn show(instance: &Value, out: Out) -> Result<(), Failure> {
         ("topology", text(instance, "/topology")),
         ("engine", engine(instance, "/engine")),
         ("registered nodes", nodes.collect::<Vec<_>>().join(", ")),
+        ("master name", text(instance, "/master_name")),
+        ("address map", address_map(instance)),
         ("role profile", text(instance, "/roles/profile")),
         (
             "disabled commands",
@@ -239,6 +241,14 @@ pub(super) fn show(instance: &Value, out: Out) -> Result<(), Failure> {
         ("revision", text(instance, "/revision")),
         ("registered", moment(instance, "/created_at")),
     ])
+}
+
+/// As `--map` takes it.
+fn address_map(instance: &Value) -> String {
+    let pairs = rows(instance, "map").iter();
+    let pairs =
+        pairs.map(|pair| format!("{}={}", text(pair, "/announced"), text(pair, "/reachable")));
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 fn own_roles(instance: &Value) -> String {

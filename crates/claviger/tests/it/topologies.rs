@@ -89,6 +89,13 @@ fn sentinels_are_registered_and_shown() {
         Session::login(&node.address(), "app", "first-Password1").unwrap();
     }
     service.run(&["instance", "check", "r-watched"]).fine();
+    let shown = service.run(&["instance", "show", "r-watched"]).fine();
+    assert!(
+        shown.contains(&format!("master name        {MASTER}")),
+        "{shown}"
+    );
+    let shown = service.run(&["instance", "show", "r-watched", "--json"]);
+    assert_eq!(shown.json()["master_name"], MASTER);
     let doctor = service.run(&["doctor"]);
     assert!(
         doctor.out.contains("sentinel 127.0.0.1:1"),
@@ -129,4 +136,9 @@ fn a_cluster_with_a_map_is_registered_and_shown() {
     });
     service.run(&["doctor"]);
     service.run(&["instance", "check", "r-cluster"]).fine();
+    let shown = service.run(&["instance", "show", "r-cluster"]).fine();
+    assert!(shown.contains("127.0.0.2=127.0.0.1"), "{shown}");
+    let shown = service.run(&["instance", "show", "r-cluster", "--json"]);
+    let map = serde_json::json!([{"announced": "127.0.0.2", "reachable": "127.0.0.1"}]);
+    assert_eq!(shown.json()["map"], map);
 }

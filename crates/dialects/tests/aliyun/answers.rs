@@ -344,6 +344,8 @@ fn instance(id: &str) -> InstanceView {
             address: NodeAddress::from("10.0.0.1:7001"),
             tls: false,
         }],
+        master_name: None,
+        map: Vec::new(),
         roles: RolePolicy::default(),
         policy: InstancePolicy::default(),
         primaries: 1,

@@ -353,6 +353,8 @@ fn instance(id: &str, address: &str) -> InstanceView {
             address: NodeAddress::from(address),
             tls: false,
         }],
+        master_name: None,
+        map: Vec::new(),
         roles: RolePolicy::default(),
         policy: InstancePolicy::default(),
         primaries: 1,

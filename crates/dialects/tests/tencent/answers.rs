@@ -249,6 +249,8 @@ fn instance(id: &str) -> InstanceView {
             address: "10.0.1.61:6379".into(),
             tls: false,
         }],
+        master_name: None,
+        map: Vec::new(),
         roles: RolePolicy::default(),
         policy: InstancePolicy::default(),
         primaries: 1,

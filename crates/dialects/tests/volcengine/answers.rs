@@ -162,6 +162,8 @@ fn instance(id: &str) -> InstanceView {
             address: NodeAddress::new("10.0.0.1:6380"),
             tls: false,
         }],
+        master_name: None,
+        map: Vec::new(),
         roles: RolePolicy::default(),
         policy: InstancePolicy::default(),
         primaries: 1,

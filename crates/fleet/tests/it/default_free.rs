@@ -14,7 +14,7 @@ use claviger_testkit::{
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-fn set_free(world: &World, free: bool) {
+pub(crate) fn set_free(world: &World, free: bool) {
     world.store.change_held(&world.id, |held| {
         let revision = held.instance.revision;
         let default = held.accounts.iter_mut();
@@ -26,7 +26,7 @@ fn set_free(world: &World, free: bool) {
     world.wake();
 }
 
-fn set_password(world: &World, password: &str) {
+pub(crate) fn set_password(world: &World, password: &str) {
     world.store.set_default_password(&world.id, password);
     world.store.change_held(&world.id, |held| {
         for account in &mut held.accounts {

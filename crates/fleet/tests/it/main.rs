@@ -23,4 +23,5 @@ mod sentinel;
 mod sessions;
 mod takeover;
 mod tls;
+mod topologies;
 mod trouble;

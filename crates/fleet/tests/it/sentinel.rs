@@ -312,7 +312,7 @@ async fn sentinels_with_logins_of_their_own_keep_working() {
         });
         let how = Watched {
             login: Some((Some("watcher".into()), "watcher-Password1".into())),
-            lines: Vec::new(),
+            ..Watched::default()
         };
         let group = watched(nodes, binary, &how).await;
         // The Sentinels have users, other than the nodes'; before 6.2 they have none.
@@ -444,7 +444,7 @@ async fn a_sentinel_whose_own_login_fails_is_told_no_password() {
         });
         let how = Watched {
             login: Some((Some("watcher".into()), "watcher-Password1".into())),
-            lines: Vec::new(),
+            ..Watched::default()
         };
         let group = watched(nodes, binary, &how).await;
         let world = World::new(group.by(&[0, 1, 2]), quick());
@@ -505,7 +505,7 @@ async fn the_password_that_replicas_and_sentinels_log_in_with_changes() {
         }
         let how = Watched {
             login: Some((None, OLD.into())),
-            lines: Vec::new(),
+            ..Watched::default()
         };
         let sentinels = Sentinels::start(binary, 3, &nodes[0], 2, &how).unwrap();
         let mut group = Group { nodes, sentinels };

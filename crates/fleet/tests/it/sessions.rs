@@ -11,7 +11,7 @@ use claviger_testkit::{EngineBinary, found_engines};
 use claviger_testkit::{Keeps, Server, ServerOptions, Session, SystemClock, eventually};
 use std::time::Duration;
 
-fn policy(world: &World, sessions: SessionPolicy) {
+pub(crate) fn policy(world: &World, sessions: SessionPolicy) {
     world
         .store
         .change_held(&world.id, |held| held.instance.policy.sessions = sessions);

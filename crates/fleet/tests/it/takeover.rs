@@ -15,14 +15,14 @@ use claviger_core::sight::{StepKind, SyncState};
 use claviger_testkit::{Keeps, Server, Session, eventually, found_engines};
 use std::sync::atomic::{AtomicU8, Ordering};
 
-fn make(servers: &[&Server], words: &[&str]) {
+pub(crate) fn make(servers: &[&Server], words: &[&str]) {
     let all: Vec<&str> = ["ACL", "SETUSER"].iter().chain(words).copied().collect();
     for server in servers {
         server.ask(&all).unwrap();
     }
 }
 
-async fn plan(world: &World, ask: &UsersAsk, write: bool) -> AdoptionPlan {
+pub(crate) async fn plan(world: &World, ask: &UsersAsk, write: bool) -> AdoptionPlan {
     let held = world.store.held(&world.id).await.unwrap().unwrap();
     let found = world.fleet.users(&world.id, ask).await.unwrap();
     static COUNT: AtomicU8 = AtomicU8::new(100);

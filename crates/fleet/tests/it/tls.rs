@@ -47,7 +47,7 @@ pub(crate) fn material(directory: &Path) -> Material {
     clippy::print_stderr,
     reason = "a skipped engine must not go unnoticed"
 )]
-fn skipped(engine: &str) {
+pub(crate) fn skipped(engine: &str) {
     eprintln!("SKIPPED TLS on {engine}: this build has none");
 }
 
