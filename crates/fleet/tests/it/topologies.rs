@@ -14,7 +14,7 @@ use claviger_testkit::sentinels::MASTER;
 use claviger_testkit::server::free_port;
 use claviger_testkit::{
     Cluster, EngineBinary, Keeps, Sentinels, Server, ServerOptions, Session, Watched, eventually,
-    eventually_async,
+    eventually_async, found_engines,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -151,7 +151,7 @@ async fn accounts_in_a_cluster() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_over_tls() {
-    for binary in few_engines() {
+    for binary in found_engines() {
         let directory = tempfile::tempdir().unwrap();
         let Material { ca, cert, key } = material(directory.path());
         let files = vec![
