@@ -192,9 +192,10 @@ fn note(clients: &str) -> Logins {
         };
         let id =
             field("name").and_then(|name| name.strip_prefix("sentinel-")?.strip_suffix("-cmd"));
-        if let (Some(id), Some(user)) = (id, field("user")) {
+        if let Some(id) = id {
             let users = logins.entry(id.to_owned()).or_default();
-            users.insert(user.to_owned());
+            // Before 6.0 there is no other user.
+            users.insert(field("user").unwrap_or(DEFAULT_USER).to_owned());
         }
     }
     logins
@@ -241,7 +242,7 @@ mod tests {
         // One whose login was refused here.
         let second = note(
             "id=3 name=sentinel-aaaaaaaa-cmd user=default\n\
-             id=4 name=sentinel-bbbbbbbb-cmd user=default\n",
+             id=4 name=sentinel-bbbbbbbb-cmd flags=N\n",
         );
         let seen = Seen(vec![first, second]);
         assert_eq!(seen.login(&"a".repeat(40)), Login::Default);

@@ -1,4 +1,5 @@
 //! A change gets through while others wait: for room to connect, for room to look things over.
+//! And connections that servers end, as in a failover, are made anew at once.
 
 use crate::common::{PATIENCE, instance, quick};
 use claviger_core::ids::InstanceId;
@@ -125,4 +126,32 @@ async fn a_change_whose_node_is_back_does_not_wait_for_the_sweeps_of_others() {
     .await;
     world.nodes.stop(USERS, false);
     world.holds(USERS, "late").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_was_of_use_is_made_anew_without_a_growing_wait() {
+    let nodes = SimNodes::start().await.unwrap();
+    let store = Arc::new(MemoryStore::default());
+    store.add_instance(instance("r-test", &[nodes.address(0).to_string()]));
+    let config = FleetConfig {
+        sweep_interval: NEVER,
+        backoff_first: Duration::from_millis(1),
+        // Doubled for each of the ends below, a wait would be longer than the test's patience.
+        backoff_most: NEVER,
+        ..quick()
+    };
+    let _fleet = Fleet::start(store, Arc::new(SystemClock), config);
+    for end in 1..=20 {
+        eventually_async("connected", PATIENCE, async || {
+            nodes.connections() == 1 && nodes.attempts() >= end
+        })
+        .await;
+        // It is of use for a while: that is what is tried here.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        nodes.cut(0);
+        eventually_async("ended", PATIENCE, async || {
+            nodes.attempts() > end || nodes.connections() == 0
+        })
+        .await;
+    }
 }
