@@ -87,7 +87,7 @@ fn world(runtime: &tokio::runtime::Runtime, topology: &str, seed: u64, steps: u6
     let store = setting("STORE").unwrap_or_else(|| "sqlite".to_owned());
     let database = match store.as_str() {
         "sqlite" => None,
-        "postgres" => Some(Postgres::for_test("chaos").expect("PostgreSQL is asked for")),
+        "postgres" => Some(Postgres::for_test("chaos").unwrap()),
         other => panic!("CLAVIGER_CHAOS_STORE: {other:?} is not known"),
     };
     eprintln!(

@@ -204,7 +204,8 @@ async fn sentinels_over_tls() {
         let sight = world.sight().await;
         let mut shown: Vec<String> = sight.nodes.iter().map(|n| n.address.to_string()).collect();
         let mut expected: Vec<String> = ports.iter().map(address).collect();
-        (shown.sort(), expected.sort());
+        shown.sort();
+        expected.sort();
         assert_eq!(shown, expected, "no port without TLS");
         let report = world.fleet.check(&own).await;
         assert!(report.is_fine(), "{report:#?}");
