@@ -144,6 +144,9 @@ pub(crate) fn open_digests(
     Ok((valid, former))
 }
 
+/// What is sealed, where there is anything.
+type Sealed = Option<Vec<u8>>;
+
 /// Seals what an account has in columns of their own: the digests that are leaving, and the clear
 /// password for links.
 pub(crate) fn seal_link(
@@ -151,7 +154,7 @@ pub(crate) fn seal_link(
     instance: &str,
     id: &str,
     account: &Account,
-) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), Fault> {
+) -> Result<(Sealed, Sealed), Fault> {
     let digests = &account.leaving_passwords;
     let mut bytes = Zeroizing::new(Vec::with_capacity(digests.len() * 32));
     for digest in digests {

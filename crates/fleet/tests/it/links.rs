@@ -261,6 +261,7 @@ async fn sentinels_that_log_in_with_an_account_are_told() {
         let how = Watched {
             login: Some((Some("watch".into()), FIRST.into())),
             lines: Vec::new(),
+            tls: None,
         };
         let mut sentinels = Sentinels::start(binary, 3, &primary, 1, &how).unwrap();
         world.store.change_held(&world.id, |held| {
