@@ -5,7 +5,7 @@ use crate::common::{PATIENCE, World, instance, logs_in, quick};
 use claviger_core::engine::AclLevel;
 use claviger_core::ids::InstanceId;
 use claviger_core::password::PasswordDigest;
-use claviger_core::ports::Store;
+use claviger_core::ports::{Fleet as _, Store};
 use claviger_core::privilege::Privilege;
 use claviger_core::secret::Secret;
 use claviger_core::sight::SyncState;
@@ -233,5 +233,39 @@ async fn deleted_accounts_that_an_old_file_brings_back_go_again() {
         server.restart().unwrap();
         world.in_sync(1).await;
         assert!(!logs_in(&server, "ape", "first-Password1"));
+    }
+}
+
+/// Made open by hand before anything of it was recorded: nothing tells whose it is, so it is left,
+/// and said loudly.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_that_lets_anyone_in_is_named() {
+    for binary in found_engines() {
+        let server = Server::start(binary, &ServerOptions::default()).unwrap();
+        for name in ["ape", "theirs"] {
+            let words = ["ACL", "SETUSER", name, "on", "nopass", "~*", "+get"];
+            server.ask(&words).unwrap();
+        }
+        let words = ["ACL", "SETUSER", "closed", "on", ">other", "~*", "+get"];
+        server.ask(&words).unwrap();
+        let own = instance("r-test", &[server.address()]);
+        let world = World::new(own.clone(), quick());
+        world
+            .store
+            .create(&world.id, "ape", "first-Password1", Privilege::ReadOnly);
+        world.wake();
+        world.reaches("ape", SyncState::Failed).await;
+        let reason = world.account("ape").await.reason.unwrap();
+        let open = "a user named ape exists, open to any password, on 127.0.0.1:";
+        assert!(reason.starts_with(open), "{reason}");
+        assert!(logs_in(&server, "ape", "anything"), "left alone");
+        let report = world.fleet.check(&own).await;
+        let warnings = &report.nodes[0].warnings;
+        let warned = |name: &str| {
+            let text = format!("the user {name} takes any password: anyone");
+            warnings.iter().any(|warning| warning.starts_with(&text))
+        };
+        assert!(warned("ape") && warned("theirs"), "{warnings:?}");
+        assert!(!warned("closed") && !warned("default"), "{warnings:?}");
     }
 }
