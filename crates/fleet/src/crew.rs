@@ -414,7 +414,7 @@ impl Crew {
             (Some(at), true) => context.stats.took(at.elapsed()),
             (woken, _) => {
                 if woken.is_some() {
-                    self.urge();
+                    self.urge_new();
                 }
                 self.handle.put_back(woken);
             }

@@ -3,6 +3,7 @@
 //! Few instances at a time may do so; the others wait as long as their keepers do.
 
 use crate::crew::Crew;
+use crate::member::Member;
 use claviger_core::ids::Revision;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -60,7 +61,17 @@ impl Crew {
         for member in self.members.iter().filter(|member| member.link.is_none()) {
             member.keeper.urge();
         }
-        self.urge_posts();
+        self.urge_posts(false);
+    }
+
+    /// The same for those that were taken on meanwhile. The others have been urged, and one that
+    /// was silent then shall not take the room of others again with every pass.
+    pub(crate) fn urge_new(&self) {
+        let fresh = |member: &&Member| member.link.is_none() && member.error.is_none();
+        for member in self.members.iter().filter(fresh) {
+            member.keeper.urge();
+        }
+        self.urge_posts(true);
     }
 
     /// The nodes that are away are tried again without a wait.

@@ -219,9 +219,10 @@ impl Crew {
         lane
     }
 
-    /// As [`Crew::urge`].
-    pub(crate) fn urge_posts(&self) {
-        for post in self.posts.iter().filter(|post| post.link.is_none()) {
+    /// As [`Crew::urge`] or [`Crew::urge_new`].
+    pub(crate) fn urge_posts(&self, new: bool) {
+        let waited = |post: &&Post| post.link.is_none() && !(new && post.error.is_some());
+        for post in self.posts.iter().filter(waited) {
             post.keeper.urge();
         }
     }
