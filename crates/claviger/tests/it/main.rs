@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod clouds;
 mod dev;
 mod doctor;
 mod harness;

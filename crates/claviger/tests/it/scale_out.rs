@@ -1,21 +1,15 @@
-//! Several services on one PostgreSQL, called in Alibaba Cloud's words, on days good and bad.
+//! Several services on one PostgreSQL, called in the words of all clouds, on days good and bad.
 
+use crate::clouds::{self, Cloud, Creation, Made, send};
 use crate::harness::{Place, Running, eventually};
 use base64::Engine;
-use claviger_core::clock::Timestamp;
-use claviger_core::secret::Secret;
-use claviger_dialects::aliyun::client::{self, Call, Signer};
-use claviger_dialects::raw::{Params, SignedRequest};
+use claviger_dialects::raw::SignedRequest;
 use claviger_testkit::{EngineBinary, Postgres, Server, ServerOptions, found_engines};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 const ROOT: (&str, &str) = ("ROOTKEY0001", "root-secret-0123456789");
-
-/// How long one call may take; a client would try again then, and so do the tests.
-const CALL_MAX: Duration = Duration::from_secs(20);
 
 fn engine(test: &str) -> Option<EngineBinary> {
     let mut found = found_engines().iter();
@@ -59,52 +53,8 @@ fn serve<'a>(place: &'a Place, url: &str) -> Running<'a> {
     running
 }
 
-fn nonce() -> String {
-    static COUNTER: AtomicU64 = AtomicU64::new(1);
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos();
-    format!("{now:016x}{:016x}", COUNTER.fetch_add(1, Ordering::Relaxed))
-}
-
 fn signed(action: &str, params: &[(&str, &str)], key: (&str, &str)) -> SignedRequest {
-    let mut all = Params::default();
-    for (name, value) in params {
-        all.push((*name).to_owned(), Secret::new(*value));
-    }
-    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
-    client::sign(&Call {
-        action,
-        params: &all,
-        host: "claviger.test",
-        key: &key.0.into(),
-        secret: &Secret::new(key.1),
-        token: None,
-        at: Timestamp::from_millis(i64::try_from(now).unwrap()),
-        nonce: &nonce(),
-        signer: Signer::default(),
-    })
-}
-
-/// Status and text; no answer is status 0.
-fn send(endpoint: &str, request: &SignedRequest) -> (u16, String) {
-    let mut built = ureq::http::Request::builder()
-        .method(request.method)
-        .uri(format!("{endpoint}{}", request.target.expose()));
-    for (name, value) in &request.headers {
-        built = built.header(*name, value);
-    }
-    let built = built.body(request.body.expose().as_bytes()).unwrap();
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .timeout_global(Some(CALL_MAX))
-        .build();
-    let agent = ureq::Agent::new_with_config(agent);
-    match agent.run(built) {
-        Ok(mut answer) => {
-            let text = answer.body_mut().read_to_string().unwrap_or_default();
-            (answer.status().as_u16(), text)
-        }
-        Err(_) => (0, String::new()),
-    }
+    clouds::signed(Cloud::Aliyun, action, params, key)
 }
 
 fn call(endpoint: &str, action: &str, params: &[(&str, &str)]) -> (u16, String) {
@@ -270,6 +220,8 @@ const EACH: usize = 16;
 /// What callers share.
 struct Calling {
     endpoints: Mutex<Vec<String>>,
+    /// Huawei Cloud's.
+    project: String,
     /// By instance and name.
     acknowledged: Mutex<BTreeSet<(usize, String)>>,
     /// How many may be acknowledged by now, so that the kills fall into the middle.
@@ -284,18 +236,32 @@ impl Calling {
     /// Lets callers get on by so many, and waits until they have.
     fn get_on(&self, more: usize) {
         let upto = (self.count() + more).min(INSTANCES * EACH);
-        self.allowed.store(upto, Ordering::Relaxed);
+        self.allowed.fetch_max(upto, Ordering::Relaxed);
         eventually("callers get on", || self.count() >= upto);
     }
 
-    /// Makes the accounts of one instance as a client does: again, and elsewhere, until it is told
-    /// that it is done. That one exists already means that an answer was lost.
+    /// Lets them go on by so many, and does not wait.
+    fn let_on(&self, more: usize) {
+        self.allowed
+            .fetch_max(self.count() + more, Ordering::Relaxed);
+    }
+
+    /// Makes the accounts of one instance as the clouds' clients do, one cloud after the other:
+    /// again, and elsewhere, until it is told that it is done. That one exists already means that
+    /// an answer was lost.
     fn create_all(&self, instance: usize) {
         for k in 0..EACH {
             eventually("the caller is let on", || {
                 self.count() < self.allowed.load(Ordering::Relaxed)
             });
             let (id, name) = (format!("r-{instance}"), format!("u{instance}_{k}"));
+            let creation = Creation {
+                cloud: Cloud::ALL[(instance + k) % Cloud::ALL.len()],
+                key: ROOT,
+                project: &self.project,
+                instance: &id,
+                name: &name,
+            };
             let mut tries = instance + k;
             eventually("the creation is acknowledged", || {
                 let endpoint = {
@@ -303,18 +269,21 @@ impl Calling {
                     endpoints[tries % endpoints.len()].clone()
                 };
                 tries += 1;
-                let (status, text) = create(&endpoint, &id, &name);
-                let done = status == 200 || text.contains("InvalidAccountName.Duplicate");
-                let fair = done || matches!(status, 0 | 429 | 500..);
-                assert!(fair, "{status} {text}");
-                done
+                match creation.send(&endpoint) {
+                    Made::Done | Made::Before => true,
+                    Made::Again => false,
+                    Made::Refused(status, text) => {
+                        panic!("{:?}: {status} {text}", creation.cloud)
+                    }
+                }
             });
             self.acknowledged.lock().unwrap().insert((instance, name));
         }
     }
 }
 
-/// Callers that never stop, services and the database killed in turn.
+/// Callers of all clouds that never stop; each service and the primary database are killed in
+/// turn, at last the one that took over, which comes back by itself.
 #[test]
 fn kills_lose_nothing_acknowledged() {
     let test = "kills_lose_nothing_acknowledged";
@@ -322,7 +291,7 @@ fn kills_lose_nothing_acknowledged() {
         return;
     };
     primary.database("claviger").unwrap();
-    let standby = primary.add_standby().unwrap();
+    let mut standby = primary.add_standby().unwrap();
     let url = format!(
         "postgres://claviger@127.0.0.1:{},127.0.0.1:{}/claviger",
         primary.port(),
@@ -338,6 +307,7 @@ fn kills_lose_nothing_acknowledged() {
     let endpoints = services.iter().map(|service| service.endpoint.clone());
     let calling = Arc::new(Calling {
         endpoints: Mutex::new(endpoints.collect()),
+        project: clouds::project(&services[0].endpoint, ROOT),
         acknowledged: Mutex::default(),
         allowed: AtomicUsize::new(0),
     });
@@ -349,17 +319,24 @@ fn kills_lose_nothing_acknowledged() {
         .collect();
     calling.get_on(8);
     for (n, place) in places.iter().enumerate() {
-        calling.allowed.fetch_add(20, Ordering::Relaxed);
+        calling.let_on(20);
         services.remove(0).kill();
         calling.get_on(10);
         services.push(serve(place, &url));
         calling.endpoints.lock().unwrap()[n].clone_from(&services[2].endpoint);
-        if n == 0 {
-            calling.allowed.fetch_add(20, Ordering::Relaxed);
-            primary.kill();
-            standby.promote().unwrap();
-            calling.get_on(10);
+        calling.let_on(20);
+        match n {
+            0 => {
+                primary.kill();
+                standby.promote().unwrap();
+            }
+            2 => {
+                standby.kill();
+                standby.start_again().unwrap();
+            }
+            _ => {}
         }
+        calling.get_on(10);
     }
     calling.allowed.store(INSTANCES * EACH, Ordering::Relaxed);
     for caller in callers {
@@ -382,4 +359,13 @@ fn kills_lose_nothing_acknowledged() {
             }
         }
     }
+    // None was made a second time: there is one row of its making in the trail, whoever was
+    // asked how often.
+    let made = "SELECT count(*), count(DISTINCT (instance, account)) FROM audit
+         WHERE account LIKE 'u%' AND outcome = 'ok' AND action LIKE 'Create%'";
+    let all = INSTANCES * EACH;
+    let counted = standby.sql("claviger", made).unwrap();
+    assert_eq!(counted.trim(), format!("{all}|{all}"));
+    let dialects = "SELECT count(DISTINCT dialect) FROM audit WHERE account LIKE 'u%'";
+    assert_eq!(standby.sql("claviger", dialects).unwrap().trim(), "4");
 }
