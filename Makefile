@@ -7,7 +7,7 @@ PYTHON ?= python3
 # More arguments for the conformance run, such as ARGS="--clients python-new --suites lifecycle".
 ARGS ?=
 
-.PHONY: help deps demo drill test test-rust test-clients conformance chaos bench fmt lint doc engines clean
+.PHONY: help deps demo drill test test-rust test-clients conformance chaos fuzz bench fmt lint doc engines clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -23,7 +23,7 @@ drill: deps ## Takes every step of docs/operations.md, on real servers
 	cargo build --locked -p claviger
 	$(PYTHON) scripts/drill.py --binary $(TARGET)/debug/claviger
 
-test: deps engines test-rust test-clients ## All Rust tests, then the Python and Node clients
+test: deps engines test-rust test-clients ## All Rust tests, then the Python and Node clients, few of them on PostgreSQL
 
 # Most tests wait for servers: more of them at once than there are cores.
 export RUST_TEST_THREADS ?= 6
@@ -34,10 +34,11 @@ test-rust:
 test-clients:
 	cargo build --locked -p claviger
 	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger $(ARGS)
+	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger --store postgres --few --suites lifecycle,matrix
 
-conformance: deps ## As the clients' part of `test`, and the Go, Java and command-line clients
+conformance: deps ## All clients, the Go, Java and command-line ones too; the Python and Node ones again on PostgreSQL
 	cargo build --locked -p claviger
-	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger --all $(ARGS)
+	$(PYTHON) conformance/run.py --binary $(TARGET)/debug/claviger --all --store both $(ARGS)
 
 # How long the run of faults is, where it begins, and over what: replicated, sentinel, cluster, all.
 STEPS ?= 1000
@@ -49,6 +50,13 @@ STORE ?= sqlite
 chaos: deps ## A long run of faults on real servers: STEPS=10000 SEED=7 TOPOLOGY=replicated
 	CLAVIGER_CHAOS_STEPS=$(STEPS) CLAVIGER_CHAOS_SEED=$(SEED) CLAVIGER_CHAOS_TOPOLOGY=$(TOPOLOGY) \
 		CLAVIGER_CHAOS_STORE=$(STORE) cargo test --release --locked -p claviger --test chaos -- --nocapture
+
+# How long each fuzz target runs, seconds, and which: all, or names.
+SECONDS ?= 60
+FUZZ ?= all
+
+fuzz: ## Runs the fuzz targets: SECONDS=60 FUZZ="aliyun replies"; wants cargo-fuzz
+	scripts/fuzz.sh $(SECONDS) $(FUZZ)
 
 bench: deps ## The figures of docs/performance.md
 	scripts/bench.sh $(ARGS)

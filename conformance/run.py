@@ -4,6 +4,7 @@
     conformance/run.py                 the Python and Node clients, the wire, TLS, kill -9, secrets
     conformance/run.py --all           the Go and Java clients and the aliyun command too
     conformance/run.py --store postgres    every service on PostgreSQL
+    conformance/run.py --store both        all of it, and the Python and Node clients on PostgreSQL
     conformance/run.py --clients python-new,node-old-post --suites lifecycle
 
 The last line is "N passed, N failed, N skipped"; the exit code is 0 if nothing failed.
@@ -29,8 +30,8 @@ SUITES = ("lifecycle", "wire", "matrix", "temporary", "crash", "repair", "secret
 # The clients that take a private CA by their own means, one of each generation and language.
 TLS_CLIENTS = ("python-old", "python-new", "node-new", "node-old-get",
                *(name for cloud in clouds.CLOUDS.values() for name in cloud.TLS_CLIENTS))
-# On every further server: one client of each cloud.
-ENGINE_CLIENTS = ("python-new", *(cloud.ENGINE_CLIENT for cloud in clouds.CLOUDS.values()))
+# One client of each cloud: on every further server, and in a short run.
+FEW_CLIENTS = ("python-new", *(cloud.ENGINE_CLIENT for cloud in clouds.CLOUDS.values()))
 
 
 def every_client():
@@ -44,10 +45,11 @@ def arguments():
                         or str(target / "debug/claviger"), help="the claviger to test")
     parser.add_argument("--all", action="store_true", help="Go, Java and the aliyun command too")
     parser.add_argument("--clients", help="only these, by name, separated by commas")
+    parser.add_argument("--few", action="store_true", help="only one client of each cloud")
     parser.add_argument("--suites", default=",".join(SUITES), help="only these")
     parser.add_argument("--engine", help="only this server: a path, or a name under .engines/")
-    parser.add_argument("--store", choices=("sqlite", "postgres"), default="sqlite",
-                        help="the store of every service")
+    parser.add_argument("--store", choices=("sqlite", "postgres", "both"), default="sqlite",
+                        help="the store of every service; both: one run after the other")
     parser.add_argument("--keep", action="store_true", help="keep the temporary directory")
     parser.add_argument("--list", action="store_true", help="list clients, suites and servers")
     return parser.parse_args()
@@ -55,6 +57,8 @@ def arguments():
 
 def chosen_clients(options):
     every = every_client()
+    if options.few:
+        return [c for c in every if c.name in FEW_CLIENTS]
     if not options.clients:
         return [c for c in every if options.all or not c.heavy]
     wanted = options.clients.split(",")
@@ -87,6 +91,17 @@ def chosen_engines(options):
         sys.exit("no redis-server or valkey-server on PATH: run scripts/install-deps.sh, or "
                  "install the package redis-server")
     return found
+
+
+def runs(options):
+    """What to run: on both stores, the second time without what says nothing of the store."""
+    if options.store != "both":
+        return [options]
+    shared = argparse.Namespace(**vars(options))
+    options.store, shared.store = "sqlite", "postgres"
+    shared.all = False
+    shared.suites = ",".join(s for s in options.suites.split(",") if s != "engines")
+    return [options, shared]
 
 
 class Bench:
@@ -197,7 +212,7 @@ class Run:
 
     def engine_groups(self):
         """The life cycle on every further server, by one client of each cloud."""
-        chosen = [c for c in self.ready if c.name in ENGINE_CLIENTS] or self.ready[:1]
+        chosen = [c for c in self.ready if c.name in FEW_CLIENTS] or self.ready[:1]
         more = list(self.engines.items())[1:]
         if not more and not self.options.engine:
             self.report.skip("further servers", "none under .engines/ (make engines gets them)")
@@ -234,17 +249,19 @@ def main():
         return 0
     if not os.access(options.binary, os.X_OK):
         sys.exit(f"{options.binary} is not there: run `cargo build -p claviger`")
-    report = Report()
-    directory = Path(tempfile.mkdtemp(prefix="claviger-conformance-"))
-    try:
-        Run(options, report, directory).run()
-    except postgres.Missing as reason:
-        report.skip("everything on PostgreSQL", str(reason))
-    finally:
-        if options.keep:
-            print(f"kept {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+    report, both = Report(), options.store == "both"
+    for one in runs(options):
+        directory = Path(tempfile.mkdtemp(prefix="claviger-conformance-"))
+        try:
+            with report.on(one.store if both else None):
+                Run(one, report, directory).run()
+        except postgres.Missing as reason:
+            report.skip("everything on PostgreSQL", str(reason))
+        finally:
+            if options.keep:
+                print(f"kept {directory}")
+            else:
+                shutil.rmtree(directory, ignore_errors=True)
     return report.finish()
 
 

@@ -20,12 +20,24 @@ class Report:
         self.skipped = []
         self._stream = stream or sys.stdout
         self._lock = threading.Lock()
+        # What the names of suites end with.
+        self._where = ""
 
     def _line(self, text):
         print(text, file=self._stream, flush=True)
 
+    @contextmanager
+    def on(self, store):
+        """Names the store in every line, if there is more than one."""
+        self._where = f" [{store}]" if store else ""
+        try:
+            yield
+        finally:
+            self._where = ""
+
     def check(self, suite, what, good, detail=""):
         """Counts one check; returns whether it was good."""
+        suite += self._where
         with self._lock:
             if good:
                 self.passed += 1
@@ -46,6 +58,7 @@ class Report:
 
     def skip(self, suite, reason):
         """Something that was not run, by name and with the reason."""
+        suite += self._where
         with self._lock:
             self.skipped.append(suite)
             self._line(f"SKIP  {suite}: {reason}")
@@ -54,7 +67,7 @@ class Report:
     def suite(self, name):
         """Runs a suite so that its crash is one failure and the next suite still runs."""
         start = time.monotonic()
-        self._line(f"--    {name}")
+        self._line(f"--    {name}{self._where}")
         try:
             yield
         except Aborted:
@@ -64,7 +77,7 @@ class Report:
             place = f"{trace.filename.rsplit('/', 1)[-1]}:{trace.lineno}"
             self.check(name, "runs to its end", False,
                        f"{type(error).__name__}: {error} at {place}")
-        self._line(f"--    {name}: {time.monotonic() - start:.1f} s")
+        self._line(f"--    {name}{self._where}: {time.monotonic() - start:.1f} s")
 
     def finish(self):
         """Prints what failed and was skipped, then the count; returns the exit code."""

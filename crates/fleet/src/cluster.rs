@@ -35,7 +35,7 @@ pub(crate) async fn look(link: &Link, tls: bool) -> Result<View, NodeError> {
 
 /// `<id> <ip:port@bus[,hostname[,...]]> <flags> <primary> ...`, a line for each node. Left out
 /// are nodes that are just being met, and those whose address is not known.
-fn parse(text: &str, tls: bool) -> Option<View> {
+pub(crate) fn parse(text: &str, tls: bool) -> Option<View> {
     let mut view = View::default();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let mut words = line.split(' ');

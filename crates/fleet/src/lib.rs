@@ -27,6 +27,8 @@ mod drive;
 mod driver;
 mod duty;
 mod errors;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hurry;
 mod join;
 mod keeper;

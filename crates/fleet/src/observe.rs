@@ -128,7 +128,7 @@ impl Facts {
     }
 }
 
-fn engine(server: &str) -> Option<Engine> {
+pub(crate) fn engine(server: &str) -> Option<Engine> {
     let of = |family, field| {
         reply::info(server, field).and_then(|version| Engine::parse(family, version))
     };
@@ -138,7 +138,7 @@ fn engine(server: &str) -> Option<Engine> {
 }
 
 /// `slave0:ip=127.0.0.1,port=7002,state=online,...`
-fn replicas(replication: &str) -> Vec<NodeAddress> {
+pub(crate) fn replicas(replication: &str) -> Vec<NodeAddress> {
     let mut found = Vec::new();
     for line in replication.lines() {
         let Some((name, rest)) = line.split_once(':') else {
@@ -161,7 +161,7 @@ fn replicas(replication: &str) -> Vec<NodeAddress> {
     found
 }
 
-fn primary(replication: &str) -> Option<NodeAddress> {
+pub(crate) fn primary(replication: &str) -> Option<NodeAddress> {
     let host = reply::info(replication, "master_host")?;
     let port = reply::info(replication, "master_port")?;
     Some(address(host, port))

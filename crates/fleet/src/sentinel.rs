@@ -92,22 +92,31 @@ pub(crate) async fn look(link: &Link, name: Option<&str>) -> Result<View, Useles
         }
         other => other?,
     };
-    let (replicas, others) = (next()?, next()?);
+    let (replicas, others, server) = (next()?, next()?, next()?);
+    let my_id = next().ok();
+    Ok(read(&primary, [&replicas, &others], &server, my_id.as_ref())?)
+}
+
+/// What the replies say; of the lists, what is no node is passed over.
+pub(crate) fn read(
+    primary: &Value,
+    [replicas, others]: [&Value; 2],
+    server: &Value,
+    my_id: Option<&Value>,
+) -> Result<View, NodeError> {
     let mut view = View::default();
-    view.peers.extend(peer(&primary, NodeRole::Primary));
-    let replicas = reply::list(&replicas).unwrap_or_default();
+    view.peers.extend(peer(primary, NodeRole::Primary));
+    let replicas = reply::list(replicas).unwrap_or_default();
     let replicas = replicas.iter().filter_map(|r| peer(r, NodeRole::Replica));
     view.peers.extend(replicas);
-    let others = reply::list(&others).unwrap_or_default();
+    let others = reply::list(others).unwrap_or_default();
     view.others = others.iter().filter_map(place).collect();
-    let server = next()?;
-    let server = reply::text(&server).ok_or(NodeError::Garbage("INFO"))?;
+    let server = reply::text(server).ok_or(NodeError::Garbage("INFO"))?;
     view.run_id = reply::info(&server, "run_id")
         .unwrap_or_default()
         .to_owned();
-    view.my_id = next()
-        .ok()
-        .and_then(|id| reply::text(&id).map(|id| id.into_owned()))
+    view.my_id = my_id
+        .and_then(|id| reply::text(id).map(|id| id.into_owned()))
         .unwrap_or_default();
     Ok(view)
 }
@@ -199,7 +208,7 @@ pub(crate) async fn listen(
 }
 
 /// A message (`message`, channel, text), whose text names the primary among its words.
-fn concerns(message: &Value, name: Option<&str>) -> bool {
+pub(crate) fn concerns(message: &Value, name: Option<&str>) -> bool {
     let Some([kind, _, text]) = reply::list(message) else {
         return false;
     };
