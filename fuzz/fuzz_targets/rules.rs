@@ -32,7 +32,8 @@ fuzz_target!(|text: &str| {
             Some(selector) => selector.strip_suffix(')').expect("it ends"),
             None => token,
         };
-        assert!(token.starts_with('(') || !token.contains(char::is_whitespace));
+        assert!(!token.contains(['\0', '\t', '\u{b}', '\u{c}', '\r']) || token.starts_with('('));
+        assert!(!token.contains(['\0', '\u{b}']) && (token.starts_with('(') || !token.contains(' ')));
         assert!(inner.split_ascii_whitespace().all(harmless), "{token}");
     }
     let name = RoleName::parse("own").expect("it is a name");

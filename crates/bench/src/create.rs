@@ -72,7 +72,9 @@ pub(crate) async fn run(claviger: &Path, seconds: u64, report: &mut Report) -> a
         anchor_ms: ms,
         goals,
     };
-    creates_and_describes(&serving, seconds, &on, report).await
+    creates_and_describes(&serving, seconds, &on, report)
+        .await
+        .map(drop)
 }
 
 /// On PostgreSQL, one service, beside the raw server's own rates; nothing where it is not
@@ -108,8 +110,43 @@ pub(crate) async fn run_on_postgres(
         anchor_ms: 1e3 / anchor_rate,
         goals: [1, 16, 64].map(|callers| (callers, Goal::None)),
     };
-    creates_and_describes(&serving, seconds, &on, report).await
+    let one = creates_and_describes(&serving, seconds, &on, report).await?;
+    let second = tempfile::tempdir()?;
+    let other = Serving::start(claviger, second.path(), &["--store", &url])?;
+    two_services([&serving, &other], seconds, one, report).await
 }
+
+/// Callers of both services, against the rate that one of them had with as many.
+async fn two_services(
+    services: [&Serving; 2],
+    seconds: u64,
+    one: Vec<(usize, f64)>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let nodes = SimNodes::start().await?;
+    let mut first = TWO_FROM;
+    for (callers, alone) in one.into_iter().filter(|(callers, _)| *callers > 1) {
+        let instances = 350 * usize::try_from(seconds)?;
+        progress(&format!(
+            "registering {instances} instances with two services"
+        ));
+        register(services[0].address, &nodes, first, instances).await?;
+        let lanes = creates(first, instances, callers);
+        first += instances;
+        let got = load(&services.map(|service| service.address), lanes).await?;
+        let ratio = got.rate / alone;
+        report.add(
+            format!("PostgreSQL: durable creates, {callers} callers, two services against one"),
+            format!("{ratio:.2} x ({:.0}/s)", got.rate),
+            ratio,
+            Goal::None,
+        );
+    }
+    Ok(())
+}
+
+/// Instances of two services are numbered from here on.
+const TWO_FROM: usize = 1_000_000;
 
 /// One kind of store.
 struct On {
@@ -125,8 +162,9 @@ async fn creates_and_describes(
     seconds: u64,
     on: &On,
     report: &mut Report,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<(usize, f64)>> {
     let nodes = SimNodes::start().await?;
+    let mut rates = Vec::new();
     let name = on.name;
     let free = name.is_empty();
     let bound = |gate, aim| {
@@ -145,8 +183,9 @@ async fn creates_and_describes(
         let lanes = creates(first, instances, callers);
         first += instances;
         let before = serving.cpu_ms()?;
-        let mut got = load(serving.address, lanes).await?;
+        let mut got = load(&[serving.address], lanes).await?;
         let cpu = (serving.cpu_ms()? - before) / got.each_ms.len() as f64;
+        rates.push((callers, got.rate));
         let ratio = got.rate / on.anchor_rate;
         let (p50, p99) = (
             quantile(&mut got.each_ms, 0.5),
@@ -185,7 +224,8 @@ async fn creates_and_describes(
             );
         }
     }
-    describe(serving, first, seconds, on, report).await
+    describe(serving, first, seconds, on, report).await?;
+    Ok(rates)
 }
 
 async fn describe(
@@ -205,7 +245,7 @@ async fn describe(
         lanes[n % 16].push(request);
     }
     let before = serving.cpu_ms()?;
-    let mut got = load(serving.address, lanes).await?;
+    let mut got = load(&[serving.address], lanes).await?;
     let cpu = (serving.cpu_ms()? - before) / count as f64;
     let p99 = quantile(&mut got.each_ms, 0.99);
     report.add(

@@ -65,11 +65,12 @@ pub(crate) struct Load {
     pub(crate) each_ms: Vec<f64>,
 }
 
-/// Each caller sends its own requests, one after the other, all callers at once.
-pub(crate) async fn load(to: SocketAddr, lanes: Vec<Vec<Vec<u8>>>) -> anyhow::Result<Load> {
+/// Each caller sends its own requests, one after the other, all callers at once; they are dealt to
+/// the services.
+pub(crate) async fn load(to: &[SocketAddr], lanes: Vec<Vec<Vec<u8>>>) -> anyhow::Result<Load> {
     let mut callers = Vec::new();
-    for lane in lanes {
-        callers.push((Caller::connect(to).await?, lane));
+    for (lane, to) in lanes.into_iter().zip(to.iter().cycle()) {
+        callers.push((Caller::connect(*to).await?, lane));
     }
     let begun = Instant::now();
     let mut running = Vec::new();

@@ -34,13 +34,11 @@ fn main() -> anyhow::Result<()> {
             icount::run(what, count)
         }
         Some("all") => {
-            let at = words.iter().position(|word| word == "--claviger");
-            let path = at
-                .and_then(|at| words.get(at + 1))
-                .context("--claviger PATH")?;
+            let path = after_word(&words, "--claviger").context("--claviger PATH")?;
             let quick = words.iter().any(|word| word == "--quick");
             let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(all(PathBuf::from(path), quick))
+            let only = after_word(&words, "--only");
+            runtime.block_on(all(PathBuf::from(path), quick, only))
         }
         Some("topology") => {
             let path = words.get(1).context("topology PATH")?;
@@ -54,10 +52,7 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Some("scale") => {
-            let after = |name: &str| {
-                let at = words.iter().position(|word| word == name)?;
-                words.get(at + 1)
-            };
+            let after = |name: &str| after_word(&words, name);
             let claviger = match after("--claviger") {
                 Some(path) => PathBuf::from(path),
                 None => std::env::current_exe()?.with_file_name("claviger"),
@@ -74,21 +69,39 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         _ => bail!(
-            "usage: claviger-bench all --claviger PATH [--quick] | policy | topology PATH \
+            "usage: claviger-bench all --claviger PATH [--quick] \
+             [--only policy|sqlite|postgres|apply|memory] | policy | topology PATH \
              [FAILOVERS [cluster|switch|crash]] | icount WHAT COUNT | scale [--instances N] \
              [--claviger PATH] [--sweep-seconds S]"
         ),
     }
 }
 
-async fn all(claviger: PathBuf, quick: bool) -> anyhow::Result<()> {
+/// What stands behind a word.
+fn after_word<'a>(words: &'a [String], name: &str) -> Option<&'a str> {
+    let at = words.iter().position(|word| word == name)?;
+    words.get(at + 1).map(String::as_str)
+}
+
+async fn all(claviger: PathBuf, quick: bool, only: Option<&str>) -> anyhow::Result<()> {
     let mut report = Report::default();
     let seconds = if quick { 1 } else { 4 };
-    policy::run(&mut report)?;
-    create::run(&claviger, seconds, &mut report).await?;
-    create::run_on_postgres(&claviger, seconds, &mut report).await?;
-    apply::run(&claviger, if quick { 50 } else { 400 }, &mut report).await?;
-    memory::run(&claviger, if quick { 50 } else { 1_000 }, &mut report).await?;
+    let wanted = |part: &str| only.is_none_or(|only| only == part);
+    if wanted("policy") {
+        policy::run(&mut report)?;
+    }
+    if wanted("sqlite") {
+        create::run(&claviger, seconds, &mut report).await?;
+    }
+    if wanted("postgres") {
+        create::run_on_postgres(&claviger, seconds, &mut report).await?;
+    }
+    if wanted("apply") {
+        apply::run(&claviger, if quick { 50 } else { 400 }, &mut report).await?;
+    }
+    if wanted("memory") {
+        memory::run(&claviger, if quick { 50 } else { 1_000 }, &mut report).await?;
+    }
     report.print();
     Ok(())
 }

@@ -104,7 +104,7 @@ async fn fill(serving: &Serving, nodes: &SimNodes, instances: usize) -> anyhow::
         );
         lanes[n % 16].push(request);
     }
-    load(serving.address, lanes).await?;
+    load(&[serving.address], lanes).await?;
     settled(nodes, instances).await.map(|_| ())
 }
 

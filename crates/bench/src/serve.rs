@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 /// Root pair of every bench.
 pub(crate) const KEY: &str = "BENCHROOTKEY0001";
 pub(crate) const SECRET: &str = "bench-root-secret-0123456789abcdef";
+/// Services on one store have one master key: 32 zero bytes.
+const MASTER_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 pub(crate) struct Serving {
     child: Child,
@@ -36,6 +38,7 @@ impl Serving {
             .args(more)
             .env("CLAVIGER_ROOT_ACCESS_KEY", KEY)
             .env("CLAVIGER_ROOT_SECRET_KEY", SECRET)
+            .env("CLAVIGER_MASTER_KEY", MASTER_KEY)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

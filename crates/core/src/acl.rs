@@ -83,7 +83,9 @@ pub fn custom_tokens_ok(tokens: &[String]) -> bool {
         let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'|' | b'.');
         !text.is_empty() && text.bytes().all(fine)
     };
-    let pattern = |text: &str| !text.bytes().any(|b| b.is_ascii_whitespace() || b == 0);
+    // What C's isspace() takes for one, which the servers refuse: the vertical tab as well.
+    let blank = |b: u8| b.is_ascii_whitespace() || b == b'\x0b' || b == 0;
+    let pattern = |text: &str| !text.bytes().any(blank);
     let one = |token: &str| match token.as_bytes() {
         [b'+' | b'-', b'@', ..] => word(&token[2..]),
         [b'+' | b'-', ..] => word(&token[1..]),
