@@ -11,6 +11,15 @@ use std::borrow::Cow;
 /// (DescribeInstances with 20 tags and every filter) has about 80.
 pub const PARAMS_MAX: usize = 128;
 
+/// Why a text with a NUL byte is refused: no cloud has a field for one, servers take none in a
+/// name, and PostgreSQL none in a text.
+pub const NUL: Why = "it has a NUL character";
+
+/// Whether a text has a NUL byte.
+pub fn has_nul(text: &str) -> bool {
+    text.contains('\0')
+}
+
 /// Why a query or form cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FormError {

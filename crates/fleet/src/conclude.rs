@@ -92,8 +92,16 @@ impl Crew {
         }
         if !ops.is_empty() {
             ops.insert(0, Op::Fence(self.id.clone(), self.epoch));
+            // In the same transaction, since it is rarely the same as before.
+            let shown = self.to_show();
+            if let Some(text) = &shown {
+                ops.push(Op::Show(self.id.clone(), self.epoch, text.clone()));
+            }
             match self.context.store.apply(ops, None).await {
                 Ok(()) => {
+                    if let Some(text) = shown {
+                        self.shown = text;
+                    }
                     if observed.is_some() {
                         self.told = observed;
                     }
@@ -120,15 +128,9 @@ impl Crew {
 
     /// Lets the other processes see what this one sees, if it is something else than before.
     pub(crate) async fn tell_others(&mut self) {
-        if !self.context.duty.is_shared() {
-            return;
-        }
-        let Some(text) = self.context.board.text(&self.id) else {
+        let Some(text) = self.to_show() else {
             return;
         };
-        if text == self.shown {
-            return;
-        }
         let fence = Op::Fence(self.id.clone(), self.epoch);
         let show = Op::Show(self.id.clone(), self.epoch, text.clone());
         match self.context.store.apply(vec![fence, show], None).await {
@@ -137,6 +139,15 @@ impl Crew {
             // Tried again with the next event or sweep.
             Err(error) => tracing::debug!(instance = %self.id, %error, "not shown to others"),
         }
+    }
+
+    /// What the other processes are to see, unless there are none, or it is as before.
+    fn to_show(&self) -> Option<String> {
+        if !self.context.duty.is_shared() {
+            return None;
+        }
+        let text = self.context.board.text(&self.id)?;
+        (text != self.shown).then_some(text)
     }
 
     /// The store knows how far each node has come.

@@ -16,7 +16,10 @@ pub fn replies(input: &[u8]) {
         return;
     };
     assert!(used <= input.len());
-    assert_eq!(resp::decode(&input[..used]), Ok(Some((value.clone(), used))));
+    assert_eq!(
+        resp::decode(&input[..used]),
+        Ok(Some((value.clone(), used)))
+    );
     for part in [0, 1, used / 2, used - 1] {
         assert_eq!(resp::decode(&input[..part.min(used - 1)]), Ok(None));
     }
@@ -31,8 +34,10 @@ fn read(value: &Value) {
     let items = reply::list(value).unwrap_or_default();
     let at = |n: usize| items.get(n).unwrap_or(&Value::Nil);
     let view = sentinel::read(at(0), [at(1), at(2)], at(3), items.get(4));
-    assert!(view.is_ok_and(|view| view.peers.len() <= 1 + reply::list(at(1)).map_or(0, <[_]>::len))
-        || reply::text(at(3)).is_none());
+    assert!(
+        view.is_ok_and(|view| view.peers.len() <= 1 + reply::list(at(1)).map_or(0, <[_]>::len))
+            || reply::text(at(3)).is_none()
+    );
     let _ = sentinel::concerns(value, Some("mymaster"));
     if let Value::Error(code, rest) = value {
         let shown = NodeError::from_reply("ACL SETUSER", code, rest).to_string();
@@ -76,7 +81,11 @@ pub fn texts(text: &str) {
     let _ = observe::replicas(text);
     for tls in [false, true] {
         if let Some(view) = cluster::parse(text, tls) {
-            let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+            let port = |address: &str| {
+                address
+                    .rsplit_once(':')
+                    .map(|(_, port)| port.parse::<u16>())
+            };
             let mut places = view.peers.iter().map(|peer| peer.address.as_str());
             assert!(places.all(|place| matches!(port(place), Some(Ok(1..)))));
         }

@@ -94,7 +94,12 @@ pub(crate) async fn look(link: &Link, name: Option<&str>) -> Result<View, Useles
     };
     let (replicas, others, server) = (next()?, next()?, next()?);
     let my_id = next().ok();
-    Ok(read(&primary, [&replicas, &others], &server, my_id.as_ref())?)
+    Ok(read(
+        &primary,
+        [&replicas, &others],
+        &server,
+        my_id.as_ref(),
+    )?)
 }
 
 /// What the replies say; of the lists, what is no node is passed over.

@@ -165,12 +165,16 @@ impl Ledger {
     }
 }
 
+/// As much of the caller's text as is kept. Control characters are shown as what they are not:
+/// they steer terminals, and a NUL byte would keep PostgreSQL from putting its row, and with it all
+/// that came later, into the chain.
 fn bounded(text: &str) -> String {
     let mut end = text.len().min(TEXT_LEN_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text[..end].to_owned()
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text[..end].chars().map(shown).collect()
 }
 
 impl Service {
@@ -300,5 +304,6 @@ mod tests {
     fn texts_are_cut() {
         assert_eq!(bounded(&"é".repeat(100)).len(), 128);
         assert_eq!(bounded("x"), "x");
+        assert_eq!(bounded("a\0b\u{1b}[2J"), "a\u{fffd}b\u{fffd}[2J");
     }
 }

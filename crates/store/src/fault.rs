@@ -143,7 +143,10 @@ impl Fault {
         // Two calls with one token, or one nonce, on different instances: the second time, the
         // first one's is found.
         let once = ["idempotency_pkey", "nonce_pkey"];
-        code.is_some_and(|code| clash.contains(code))
+        let nonce = code == Some(&SqlState::NOT_NULL_VIOLATION)
+            && error.as_db_error().and_then(|error| error.table()) == Some("nonce");
+        nonce
+            || code.is_some_and(|code| clash.contains(code))
             || error
                 .as_db_error()
                 .and_then(|error| error.constraint())

@@ -46,8 +46,8 @@ use claviger_core::task::Task;
 use connect::Target;
 use notify::{Audience, Crier};
 use pool::{Pool, within};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use turns::Turns;
@@ -87,6 +87,8 @@ pub struct PostgresStore {
     listener: AbortHandle,
     linker: AbortHandle,
     sharers: AtomicU32,
+    /// The name under which this process says that it lives, once it has.
+    holder: OnceLock<String>,
     writes: AtomicU64,
     retries: AtomicU64,
 }
@@ -148,6 +150,7 @@ impl PostgresStore {
             audience,
             listener: tokio::spawn(listening).abort_handle(),
             sharers: AtomicU32::new(1),
+            holder: OnceLock::new(),
             writes: AtomicU64::new(0),
             retries: AtomicU64::new(0),
         })
@@ -258,12 +261,15 @@ impl Store for PostgresStore {
     async fn change(&self, write: AccountWrite) -> Result<Result<Accepted, Refusal>, StoreError> {
         let _turn = self.turns.take(&write.instance).await?;
         let (sealer, write) = (&*self.sealer, &write);
-        let done = attempt!(self, writers, conn => change::change(conn, sealer, write))?;
-        if done.as_ref().is_ok_and(|accepted| !accepted.replayed) {
+        let me = self.holder.get().map_or("", String::as_str);
+        let done = attempt!(self, writers, conn => change::change(conn, sealer, write, me))?;
+        if done.answer.as_ref().is_ok_and(|made| !made.replayed) {
             self.writes.fetch_add(1, Ordering::Relaxed);
+        }
+        if done.to_tell {
             self.crier.tell(Hint::Instance(write.instance.clone()));
         }
-        Ok(done)
+        Ok(done.answer)
     }
 
     async fn apply(&self, list: Vec<Op>, audit: Option<AuditEntry>) -> Result<(), StoreError> {
@@ -384,6 +390,7 @@ impl Store for PostgresStore {
     async fn lease(&self, ask: &LeaseAsk) -> Result<Option<Leases>, StoreError> {
         let leases = attempt!(self, keepers, conn => leases::lease(conn, ask))?;
         self.sharers.store(leases.members, Ordering::Relaxed);
+        self.holder.get_or_init(|| ask.holder.clone());
         Ok(Some(leases))
     }
 

@@ -232,10 +232,7 @@ impl Creation<'_> {
 
     /// Whether it is listed; `None` without an answer.
     fn listed_by_huawei(&self, endpoint: &str) -> Option<bool> {
-        let place = [
-            ("project_id", self.project),
-            ("instance_id", self.instance),
-        ];
+        let place = [("project_id", self.project), ("instance_id", self.instance)];
         let request = signed(Cloud::Huawei, "ListAclAccounts", &place, self.key);
         let (200, text) = send(endpoint, &request) else {
             return None;

@@ -81,6 +81,7 @@ impl Dialect for Aliyun {
 
     fn decode(&self, envelope: &Envelope) -> Result<Ask, Refusal> {
         let action = actions::find(envelope.action).ok_or(Refusal::ActionUnknown)?;
+        params::check_texts(&envelope.params)?;
         (action.decode)(&envelope.params)
     }
 

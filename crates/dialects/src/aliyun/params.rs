@@ -1,6 +1,7 @@
 //! Reading parameters, and the names under which they are missed.
 
 use crate::Shape;
+use crate::encoding::{NUL, has_nul};
 use crate::raw::Params;
 use claviger_core::command::Target;
 use claviger_core::ids::InstanceId;
@@ -93,6 +94,18 @@ pub(super) fn repeated(name: &str) -> Refusal {
     match PARAMETERS.iter().find(|(known, _)| *known == name) {
         Some((name, _)) => invalid(name, "it is given twice"),
         None => Refusal::Malformed("a parameter is given twice"),
+    }
+}
+
+/// Refuses a NUL byte in anything that is read.
+pub(super) fn check_texts(params: &Params) -> Result<(), Refusal> {
+    let wrong = |(name, _): &&(&str, _)| {
+        let mut of_name = params.iter().filter(|(given, _)| given == name);
+        of_name.any(|(_, value)| has_nul(value))
+    };
+    match PARAMETERS.iter().find(wrong) {
+        Some((name, _)) => Err(invalid(name, NUL)),
+        None => Ok(()),
     }
 }
 

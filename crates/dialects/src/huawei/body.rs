@@ -3,6 +3,7 @@
 
 use super::params::invalid;
 use super::request::BODY;
+use crate::encoding::{NUL, has_nul};
 use crate::raw::Params;
 use claviger_core::refusal::Refusal;
 use claviger_core::secret::Secret;
@@ -47,6 +48,7 @@ impl Body {
     pub(super) fn optional(&self, name: &'static str) -> Result<Option<&Secret>, Refusal> {
         match self.value(name) {
             None | Some(Value::Null) => Ok(None),
+            Some(Value::Text(text)) if has_nul(text.expose()) => Err(invalid(name, NUL)),
             Some(Value::Text(text)) => Ok(Some(text)),
             Some(Value::Bool(_) | Value::Other) => Err(invalid(name, "it is not a text")),
         }

@@ -69,6 +69,7 @@ impl Dialect for Huawei {
         let action = actions::named(envelope.action).ok_or(Refusal::ActionUnknown)?;
         // One that is not of the form was not compared with the caller's own.
         params::check_project(&envelope.params)?;
+        params::check_texts(action, &envelope.params)?;
         (action.decode)(&envelope.params)
     }
 

@@ -1,6 +1,9 @@
 //! Reading the path's places and the query.
 
+use super::actions::Action;
+use super::request::place;
 use crate::Shape;
+use crate::encoding::{NUL, has_nul};
 use crate::raw::Params;
 use claviger_core::clock::Timestamp;
 use claviger_core::command::Target;
@@ -38,6 +41,19 @@ pub(super) fn check_project(params: &Params) -> Result<(), Refusal> {
     match params.get("project_id") {
         Some(text) if !project_ok(text) => Err(invalid("project_id", "it is not of the form")),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a NUL byte in a place of the path or in what is read of the query.
+pub(super) fn check_texts(action: &Action, params: &Params) -> Result<(), Refusal> {
+    let places = action.path.split('/').filter_map(place);
+    let wrong = |name: &&str| {
+        let mut of_name = params.iter().filter(|(given, _)| given == name);
+        of_name.any(|(_, value)| has_nul(value))
+    };
+    match places.chain(action.query.iter().copied()).find(wrong) {
+        Some(name) => Err(invalid(name, NUL)),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The parameters of an action, whichever way they came, read by the action's own list of them.
 
 use super::json::{Members, Value};
-use crate::encoding::PARAMS_MAX;
+use crate::encoding::{self, NUL, PARAMS_MAX};
 use claviger_core::refusal::{Refusal, Why};
 use claviger_core::secret::Secret;
 
@@ -276,7 +276,21 @@ fn check_type(value: &Value, parameter: &Parameter) -> Result<(), Refusal> {
             is_list(value) && items(value).into_iter().all(object)
         }
     };
-    if fine { Ok(()) } else { Err(wrong_type(name)) }
+    match fine {
+        true if has_nul(value) => Err(not_allowed(name, NUL)),
+        true => Ok(()),
+        false => Err(wrong_type(name)),
+    }
+}
+
+/// Whether a text in it has a NUL byte.
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::Plain(text) | Value::Text(text) => encoding::has_nul(text.expose()),
+        Value::List(items) => items.iter().any(has_nul),
+        Value::Object(members) => members.iter().any(|(_, value)| has_nul(value)),
+        Value::Int(_) | Value::Fraction | Value::Bool(_) | Value::Null => false,
+    }
 }
 
 /// A JSON list; or the members `0`, `1` ... of a query or form.

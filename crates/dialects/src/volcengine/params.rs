@@ -1,7 +1,7 @@
 //! Reading parameters: from a query, a form or a JSON body, all under the same names.
 
 use super::json;
-use crate::encoding::PARAMS_MAX;
+use crate::encoding::{NUL, PARAMS_MAX, has_nul};
 use crate::raw::Params;
 use claviger_core::account::Account;
 use claviger_core::command::Target;
@@ -76,7 +76,7 @@ pub(super) fn complete(params: &Params) -> Result<Params, Refusal> {
         all.push(name.to_owned(), Secret::new(value));
     }
     let Some(body) = params.get(BODY) else {
-        return Ok(all);
+        return checked(all);
     };
     for (name, value) in json::read(body, known)? {
         if all.get(name).is_some() {
@@ -87,7 +87,16 @@ pub(super) fn complete(params: &Params) -> Result<Params, Refusal> {
         }
         all.push(name.to_owned(), value);
     }
-    Ok(all)
+    checked(all)
+}
+
+/// The parameters, if nothing that is read of them has a NUL byte.
+fn checked(all: Params) -> Result<Params, Refusal> {
+    let wrong = |(name, _): &&(&str, Kind)| all.get(name).is_some_and(has_nul);
+    match KNOWN.iter().find(wrong) {
+        Some((name, _)) => Err(invalid(name, NUL)),
+        None => Ok(all),
+    }
 }
 
 /// The refusal of a value.

@@ -359,3 +359,24 @@ fn other_reads() {
         "ToStartTime"
     ));
 }
+
+#[test]
+fn a_nul_byte_is_refused_wherever_it_is_read() {
+    for (action, name) in [
+        ("CreateAccount", "InstanceId"),
+        ("CreateAccount", "AccountName"),
+        ("CreateAccount", "AccountDescription"),
+        ("CreateAccount", "ClientToken"),
+        ("DeleteAccount", "AccountName"),
+        ("DescribeAccounts", "InstanceId"),
+        ("DescribeInstances", "InstanceIds"),
+        ("DescribeInstances", "SearchKey"),
+    ] {
+        let mut list = vec![ID, NAME, PASSWORD];
+        list.retain(|(given, _)| *given != name);
+        list.push((name, "a\0b"));
+        let refused = ask(action, &list).unwrap_err();
+        let told = matches!(refused, Refusal::ParameterInvalid { name: told, .. } if told == name);
+        assert!(told, "{action} {name}: {refused:?}");
+    }
+}

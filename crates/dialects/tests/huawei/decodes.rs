@@ -452,3 +452,28 @@ fn paths() {
     let request = raw("GET", &format!("/v2/{PROJECT}/instances"), &[], "");
     assert!(matches!(accept(&request), Err(Refusal::Unsigned)));
 }
+
+#[test]
+fn a_nul_byte_is_refused_wherever_it_is_read() {
+    for (action, name) in [
+        ("CreateAclAccount", "account_name"),
+        ("CreateAclAccount", "description"),
+        ("DeleteAclAccount", "account_id"),
+        ("UpdateAclAccountPassWord", "account_id"),
+        ("ListInstances", "name"),
+    ] {
+        let mut list = match action {
+            "CreateAclAccount" => WHOLE.to_vec(),
+            "UpdateAclAccountPassWord" => vec![
+                ("old_account_password", "Passw0rd!1"),
+                ("new_account_password", "Passw0rd!2"),
+            ],
+            _ => Vec::new(),
+        };
+        list.retain(|(given, _)| *given != name);
+        list.push((name, "a\0b"));
+        let refused = ask(action, &list).unwrap_err();
+        let told = matches!(refused, Refusal::ParameterInvalid { name: told, .. } if told == name);
+        assert!(told, "{action} {name}: {refused:?}");
+    }
+}

@@ -631,3 +631,32 @@ fn policies() {
     assert_eq!(feature("multi-account"), "ok");
     assert_eq!(feature("time-travel"), "InvalidParameterValue");
 }
+
+#[test]
+fn a_nul_byte_is_refused_wherever_it_is_read() {
+    for (name, escaped) in [
+        ("InstanceId", "InstanceId"),
+        ("AccountName", "AccountName"),
+        ("Remark", "Remark"),
+        ("ReadonlyPolicy", "ReadonlyPolicy.0"),
+    ] {
+        let mut list = CREATE.to_vec();
+        list.retain(|(given, _)| *given != escaped);
+        list.push((escaped, "a\0b"));
+        let refused = ask("CreateInstanceAccount", &list).unwrap_err();
+        let told = matches!(refused, Refusal::ParameterInvalid { name: told, .. } if told == name);
+        assert!(told, "{name}: {refused:?}");
+        assert_eq!(Tencent.code(&refused), "InvalidParameterValue");
+    }
+    for body in [
+        r#"{"InstanceId":"a\u0000"}"#,
+        r#"{"InstanceNames":["a\u0000"]}"#,
+        r#"{"SearchKey":"a\u0000"}"#,
+    ] {
+        assert_eq!(
+            code(ask_json("DescribeInstances", body)),
+            "InvalidParameterValue",
+            "{body}"
+        );
+    }
+}

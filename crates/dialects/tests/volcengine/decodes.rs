@@ -544,3 +544,14 @@ fn other_reads() {
         assert_eq!(code(ask(action, &[])), "ParamError");
     }
 }
+
+#[test]
+fn a_nul_byte_is_refused_wherever_it_is_read() {
+    for name in ["InstanceId", "AccountName", "Description", "ClientToken"] {
+        let refused = create(name, Some("a\0b".into())).unwrap_err();
+        let told = matches!(refused, Refusal::ParameterInvalid { name: told, .. } if told == name);
+        assert!(told, "{name}: {refused:?}");
+    }
+    let asked = ask("DescribeDBInstances", &[("InstanceName", "a\0b")]);
+    assert_eq!(code(asked), code(create("Description", Some("\0".into()))));
+}

@@ -10,7 +10,7 @@ use claviger_core::engine::{AclLevel, Engine, Family};
 use claviger_core::ids::{InstanceId, KeyId, TaskId};
 use claviger_core::query::{Page, Rows, TaskQuery};
 use claviger_core::task::{TaskState, TaskView};
-use claviger_dialects::encoding::parse_form;
+use claviger_dialects::encoding::{has_nul, parse_form};
 use claviger_dialects::raw::Params;
 use claviger_service::native::NativeContext;
 use http::StatusCode;
@@ -57,7 +57,10 @@ impl Query {
     pub(crate) fn read(route: &Route, query: &str) -> Result<Self, Fault> {
         let mut params = Params::default();
         parse_form(query, &mut params).map_err(|error| Fault::invalid(error.why()))?;
-        for (name, _) in params.iter() {
+        for (name, value) in params.iter() {
+            if has_nul(value) {
+                return Err(Fault::invalid("the query has a NUL character"));
+            }
             if !route.query.contains(&name) {
                 let takes = match route.query {
                     [] => "this route takes no query parameters".to_owned(),
@@ -119,8 +122,21 @@ impl Call {
     }
 
     fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        if names_nul(&self.body) {
+            return Err(Fault::invalid("a text in the body has a NUL character"));
+        }
         serde_json::from_slice(&self.body).map_err(|error| Fault::of_json(&error))
     }
+}
+
+/// Whether a JSON text spells a NUL character: only as an escape can one stand in a JSON string.
+/// Not every store can keep one, and nothing needs it.
+fn names_nul(json: &[u8]) -> bool {
+    const NUL: &[u8] = b"\\u0000";
+    let starts = (0..json.len()).filter(|at| json[*at..].starts_with(NUL));
+    // After an odd number of backslashes the first of these is an escaped one itself.
+    let mut starts = starts.map(|at| json[..at].iter().rev().take_while(|b| **b == b'\\').count());
+    starts.any(|before| before % 2 == 0)
 }
 
 /// Does it.

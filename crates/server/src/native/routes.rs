@@ -174,7 +174,7 @@ pub(crate) fn find(method: &str, path: &str) -> Found {
 }
 
 /// The texts in place of the braces, if the path is of that form. An escaped slash is part of a
-/// text; a text that is empty or not UTF-8 fits nothing.
+/// text; a text that is empty, not UTF-8 or has a NUL byte fits nothing.
 fn fit(form: &str, path: &str) -> Option<Args> {
     let (mut form, mut path) = (form.split('/'), path.split('/'));
     let mut args = Args::new();
@@ -183,7 +183,7 @@ fn fit(form: &str, path: &str) -> Option<Args> {
             (None, None) => return Some(args),
             (Some(form), Some(sent)) if form.starts_with('{') => {
                 let text = percent_decode_str(sent).decode_utf8().ok()?;
-                if text.is_empty() {
+                if text.is_empty() || text.contains('\0') {
                     return None;
                 }
                 args.push(text.into_owned());

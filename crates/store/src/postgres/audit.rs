@@ -51,40 +51,57 @@ async fn link_some(conn: &mut Conn, sealer: &Sealer) -> Result<bool, Fault> {
         found.push((row.try_get::<_, i64>(0)?, rows::parse::<AuditEntry>(entry)?));
     }
     found.sort_by_key(|(id, _)| *id);
-    let mut batch = Batch::default();
+    let mut linked = Vec::with_capacity(found.len());
     for (_, entry) in &found {
         let seq = head.seq + 1;
         let hash = link(&head.hash, seq, entry);
         head = AuditEnd { seq, hash };
-        add(&mut batch, entry, head)?;
+        linked.push((entry, head));
     }
+    let mut batch = Batch::default();
+    add(&mut batch, &linked)?;
     put_end(&mut batch, sealer, "head", head)?;
-    batch.run(conn).await?;
-    conn.run("COMMIT").await?;
+    batch.commit(conn).await?;
     Ok(found.len() as i64 == LINKED_AT_ONCE)
 }
 
-fn add(batch: &mut Batch, entry: &AuditEntry, at: AuditEnd) -> Result<(), Fault> {
+/// Rows with their places, all in one statement.
+fn add(batch: &mut Batch, linked: &[(&AuditEntry, AuditEnd)]) -> Result<(), Fault> {
+    let entries = || linked.iter().map(|(entry, _)| *entry);
+    let texts = |text: fn(&AuditEntry) -> &str| -> Vec<String> {
+        entries().map(|entry| text(entry).to_owned()).collect()
+    };
+    let jsons = entries().map(|e| Ok((to_json(&e.before)?, to_json(&e.after)?)));
+    let (before, after): (Vec<_>, Vec<_>) = jsons
+        .collect::<Result<Vec<_>, Fault>>()?
+        .into_iter()
+        .unzip();
+    let places = linked.iter().map(|(_, at)| row_id(at.seq));
+    let hashes = linked.iter().map(|(_, at)| at.hash.to_vec());
     batch.add(
         "INSERT INTO audit (id, at, request_id, access_key, session, source, dialect, action,
              instance, account, outcome, detail, before, after, hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[],
+             $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+             $12::text[], $13::text[], $14::text[], $15::bytea[])",
         values![
-            row_id(at.seq),
-            entry.at.as_millis(),
-            entry.request_id.clone(),
-            entry.key.clone(),
-            entry.session.clone(),
-            entry.source.clone(),
-            entry.dialect.clone(),
-            entry.action.clone(),
-            entry.instance.clone(),
-            entry.account.clone(),
-            entry.outcome.clone(),
-            entry.detail.clone(),
-            to_json(&entry.before)?,
-            to_json(&entry.after)?,
-            at.hash.to_vec(),
+            places.collect::<Vec<i64>>(),
+            entries()
+                .map(|entry| entry.at.as_millis())
+                .collect::<Vec<i64>>(),
+            texts(|entry| &entry.request_id),
+            texts(|entry| &entry.key),
+            texts(|entry| &entry.session),
+            texts(|entry| &entry.source),
+            texts(|entry| &entry.dialect),
+            texts(|entry| &entry.action),
+            texts(|entry| &entry.instance),
+            texts(|entry| &entry.account),
+            texts(|entry| &entry.outcome),
+            texts(|entry| &entry.detail),
+            before,
+            after,
+            hashes.collect::<Vec<Vec<u8>>>(),
         ],
     );
     Ok(())

@@ -45,6 +45,11 @@ impl Batch {
         self.0.push(Step { sql, values, must });
     }
 
+    /// One of them must find its row.
+    pub(crate) fn has_must(&self) -> bool {
+        self.0.iter().any(|step| step.must)
+    }
+
     /// Sends all of them; how many rows each changed.
     pub(crate) async fn run(self, conn: &mut Conn) -> Result<Vec<u64>, Fault> {
         self.send(conn, false).await

@@ -4,12 +4,11 @@
 
 use crate::change::loses_passwords;
 use crate::fault::Fault;
-use crate::postgres::audit;
-use crate::postgres::batch::{Batch, values};
+use crate::postgres::batch::{Batch, Value, values};
 use crate::postgres::past;
 use crate::postgres::pool::{Conn, Param};
-use crate::postgres::read::{self, INSTANCE};
-use crate::rows::{self, Secrets, account_columns, number};
+use crate::postgres::read::{self, INSTANCE_TO_CHANGE};
+use crate::rows::{self, Secrets, account_columns, number, to_json};
 use crate::seal::Sealer;
 use crate::sealed;
 use crate::words::{Word, routing_bits};
@@ -31,10 +30,6 @@ const LOCK: &str = "SELECT 1 FROM instance_head WHERE instance = $1 FOR UPDATE";
 const TOKEN: &str = "SELECT fingerprint, outcome, revision FROM idempotency
      WHERE scope = $1 AND token = $2 AND until > $3";
 
-const NONCE: &str = "SELECT 1 FROM nonce WHERE digest = $1 AND until > $2";
-
-const NEXT_TASK: &str = "SELECT nextval('task_number')";
-
 const ACCOUNTS: &str = concat!(
     "SELECT ",
     account_columns!(),
@@ -43,35 +38,50 @@ const ACCOUNTS: &str = concat!(
 
 /// What was read under the lock.
 struct Found {
-    token: Vec<Row>,
-    nonce: Vec<Row>,
-    instance: Vec<Row>,
+    token: Option<Row>,
+    nonce_used: bool,
+    instance: Option<Row>,
     accounts: Vec<Row>,
     next_task: i64,
+    /// Other processes live.
+    shared: bool,
 }
 
-/// Decides and writes. When it returns without a fault, the transaction is over.
+/// What came of a change.
+pub(crate) struct Done {
+    pub(crate) answer: Result<Accepted, Refusal>,
+    /// Something was written that other processes should hear of.
+    pub(crate) to_tell: bool,
+}
+
+/// Decides and writes. When it returns without a fault, the transaction is over. `me` is the name
+/// under which this process says that it lives; empty before it has.
 pub(crate) async fn change(
     conn: &mut Conn,
     sealer: &Sealer,
     write: &AccountWrite,
-) -> Result<Result<Accepted, Refusal>, Fault> {
-    let found = find(conn, write).await?;
+    me: &str,
+) -> Result<Done, Fault> {
+    let found = find(conn, write, me).await?;
     let decided = decide(sealer, write, &found)?;
     let (held, decision) = match decided {
         Decided::New(made) => *made,
         Decided::Known(answer) => {
             conn.run("ROLLBACK").await?;
-            return Ok(answer);
+            let to_tell = false;
+            return Ok(Done { answer, to_tell });
         }
     };
     let batch = batch(sealer, write, &held, &decision)?;
     batch.commit(conn).await.map_err(in_doubt)?;
-    Ok(Ok(Accepted {
-        outcome: decision.outcome,
-        revision: decision.revision,
-        replayed: false,
-    }))
+    Ok(Done {
+        answer: Ok(Accepted {
+            outcome: decision.outcome,
+            revision: decision.revision,
+            replayed: false,
+        }),
+        to_tell: found.shared,
+    })
 }
 
 /// A connection that breaks once the commit was sent leaves it open whether it was done: this is
@@ -84,45 +94,52 @@ fn in_doubt(fault: Fault) -> Fault {
     StoreError::Unavailable(text.into()).into()
 }
 
-async fn find(conn: &mut Conn, write: &AccountWrite) -> Result<Found, Fault> {
-    let (lock, token, nonce) = (
+async fn find(conn: &mut Conn, write: &AccountWrite, me: &str) -> Result<Found, Fault> {
+    let once = write.idempotency.as_ref();
+    let token = match once {
+        Some(_) => Some(conn.prepared(TOKEN).await?),
+        None => None,
+    };
+    let (lock, instance, accounts) = (
         conn.prepared(LOCK).await?,
-        conn.prepared(TOKEN).await?,
-        conn.prepared(NONCE).await?,
-    );
-    let (instance, accounts, next) = (
-        conn.prepared(INSTANCE).await?,
+        conn.prepared(INSTANCE_TO_CHANGE).await?,
         conn.prepared(ACCOUNTS).await?,
-        conn.prepared(NEXT_TASK).await?,
     );
     let db = &conn.client;
     let id = write.instance.as_str();
     let at = write.at.as_millis();
-    // Asked for in any case: an empty one is never there, and each change is one pattern.
-    let once = write.idempotency.as_ref();
     let scope = once.map_or("", |once| once.scope.as_str());
     let text = once.map_or("", |once| once.token.as_str());
+    // An empty one is never there.
     let digest = write.nonce.as_ref().map_or(&[][..], |n| &n.digest[..]);
     let key: [Param<'_>; 1] = [&id];
     let token_of: [Param<'_>; 3] = [&scope, &text, &at];
-    let nonce_of: [Param<'_>; 2] = [&digest, &at];
-    // In this order on the server, whatever comes back when.
-    let (_, _, token, nonce, instance, accounts, next) = tokio::try_join!(
+    let instance_of: [Param<'_>; 4] = [&id, &digest, &at, &me];
+    // In this order on the server, whatever comes back when. The lock comes first, in a statement
+    // of its own: what is read together with it is as it was before the lock was waited for.
+    let (_, _, token, found, accounts) = tokio::try_join!(
         biased;
         db.batch_execute("BEGIN"),
         db.query(&lock, &key),
-        db.query(&token, &token_of),
-        db.query(&nonce, &nonce_of),
-        db.query(&instance, &key),
+        async {
+            match &token {
+                Some(token) => db.query_opt(token, &token_of).await,
+                None => Ok(None),
+            }
+        },
+        db.query_one(&instance, &instance_of),
         db.query(&accounts, &key),
-        db.query_one(&next, &[]),
     )?;
     Ok(Found {
         token,
-        nonce,
-        instance,
+        nonce_used: found.try_get("used")?,
+        next_task: found.try_get("next")?,
+        shared: found.try_get("shared")?,
+        instance: found
+            .try_get::<_, Option<&str>>(0)?
+            .is_some()
+            .then_some(found),
         accounts,
-        next_task: next.try_get(0)?,
     })
 }
 
@@ -136,17 +153,17 @@ enum Decided {
 fn decide(sealer: &Sealer, write: &AccountWrite, found: &Found) -> Result<Decided, Fault> {
     if let Some(idempotency) = &write.idempotency {
         // What is gone is gone, whatever was answered before.
-        if found.instance.is_empty() {
+        if found.instance.is_none() {
             return Ok(Decided::Known(Err(Refusal::InstanceNotFound)));
         }
-        if let Some(row) = found.token.first() {
+        if let Some(row) = &found.token {
             return Ok(Decided::Known(remembered(idempotency, row)?));
         }
     }
-    if write.nonce.is_some() && !found.nonce.is_empty() {
+    if write.nonce.is_some() && found.nonce_used {
         return Ok(Decided::Known(Err(Refusal::NonceUsed)));
     }
-    let Some(instance) = found.instance.first() else {
+    let Some(instance) = &found.instance else {
         return Ok(Decided::Known(Err(Refusal::InstanceNotFound)));
     };
     let secrets = Secrets::Open(sealer);
@@ -203,29 +220,12 @@ fn batch(
     if let Some(superseded) = decision.superseded {
         supersede(&mut batch, instance, superseded, &decision.account);
     }
-    put_account(&mut batch, sealer, instance, &decision.account)?;
-    put_task(&mut batch, &decision.task);
-    batch.add(
-        "UPDATE instance_head SET revision = $2 WHERE instance = $1",
-        values![instance.as_str().to_owned(), number(decision.revision)],
-    );
+    let at = write.at.as_millis();
     if let Some(secrets) = &decision.secrets {
         put_secrets(&mut batch, sealer, &held.instance.id, secrets)?;
     }
-    let at = write.at.as_millis();
     if let Some(idempotency) = &write.idempotency {
         remember(&mut batch, idempotency, decision, at)?;
-    }
-    if let Some(nonce) = &write.nonce {
-        let digest = nonce.digest.to_vec();
-        batch.add(
-            "DELETE FROM nonce WHERE digest = $1 AND until <= $2",
-            values![digest.clone(), at],
-        );
-        batch.add(
-            "INSERT INTO nonce (digest, until) VALUES ($1, $2)",
-            values![digest, nonce.until.as_millis()],
-        );
     }
     let entry = AuditEntry {
         instance: instance.to_string(),
@@ -236,7 +236,17 @@ fn batch(
         after: decision.after.clone(),
         ..write.audit.clone()
     };
-    audit::put(&mut batch, &entry)?;
+    let mut all = account_values(sealer, instance, &decision.account)?;
+    all.extend(task_values(&decision.task));
+    all.extend(values![number(decision.revision), to_json(&entry)?]);
+    match &write.nonce {
+        None => batch.add(WRITE, all),
+        Some(nonce) => {
+            let digest = nonce.digest.to_vec();
+            all.extend(values![digest, nonce.until.as_millis(), at]);
+            batch.add(WRITE_WITH_NONCE, all);
+        }
+    }
     Ok(batch)
 }
 
@@ -260,7 +270,7 @@ fn remember(
             scope,
             token,
             idempotency.fingerprint.to_vec(),
-            rows::to_json(&decision.outcome)?,
+            to_json(&decision.outcome)?,
             number(decision.revision),
             idempotency.until.as_millis(),
         ],
@@ -282,18 +292,9 @@ fn supersede(batch: &mut Batch, instance: &InstanceId, old: AccountId, new: &Acc
     );
 }
 
-/// Writes an account, or the new state of the one of that identity.
-pub(crate) fn put_account(
-    batch: &mut Batch,
-    sealer: &Sealer,
-    instance: &InstanceId,
-    account: &Account,
-) -> Result<(), Fault> {
-    let id = account.id.to_string();
-    let place = sealed::account_password(instance.as_str(), &id);
-    let password = sealed::seal_digests(sealer, place, account)?;
-    let (leaving, link) = sealed::seal_link(sealer, instance.as_str(), &id, account)?;
-    batch.add(
+/// Writes an account, or the new state of the one of that identity: $1 to $20.
+macro_rules! account_sql {
+    () => {
         "INSERT INTO account (instance, id, name, kind, privilege, routing, description,
              sealed_password, life, replaces, created_revision, revision, confirmed, created_at,
              password_set_at, password_free, enabled, expires_at, sealed_leaving, sealed_link)
@@ -308,51 +309,98 @@ pub(crate) fn put_account(
              password_set_at = excluded.password_set_at, password_free = excluded.password_free,
              enabled = excluded.enabled, expires_at = excluded.expires_at,
              sealed_leaving = excluded.sealed_leaving, sealed_link = excluded.sealed_link
-         WHERE account.id = excluded.id",
-        values![
-            instance.as_str().to_owned(),
-            id,
-            account.name.to_string(),
-            account.kind.word(),
-            account.privilege.as_str().to_owned(),
-            routing_bits(account.routing),
-            account.description.clone(),
-            password,
-            account.life.word(),
-            account.replaces,
-            number(account.created_revision),
-            number(account.revision),
-            number(account.confirmed),
-            account.created_at.as_millis(),
-            account.password_set_at.map(Timestamp::as_millis),
-            account.password_free,
-            account.enabled,
-            account.expires_at.map(Timestamp::as_millis),
-            leaving,
-            link,
-        ],
-    );
+         WHERE account.id = excluded.id"
+    };
+}
+
+/// Account, task, revision and audit row in one statement: each of its own costs as much again
+/// as what it does. `$more` may be another one of it, with a comma behind.
+macro_rules! write_sql {
+    ($more:literal) => {
+        concat!(
+            "WITH a AS (",
+            account_sql!(),
+            "), t AS (
+                INSERT INTO task (id, instance, account, account_name, kind, state, revision,
+                    by_key, created_at, finished_at)
+                VALUES ($21, $22, $23, $24, $25, $26, $27, $28, $29, $30)
+            ), ",
+            $more,
+            "h AS (UPDATE instance_head SET revision = $31 WHERE instance = $1)
+            INSERT INTO audit_new (entry) VALUES ($32)"
+        )
+    };
+}
+
+const WRITE: &str = write_sql!("");
+
+/// A nonce that is there and past its time gives way. One that came meanwhile breaks the rule
+/// that `until` is not null, and the whole is tried again.
+const WRITE_WITH_NONCE: &str = write_sql!(
+    "n AS (
+        INSERT INTO nonce AS n (digest, until) VALUES ($33, $34)
+        ON CONFLICT (digest) DO UPDATE
+            SET until = CASE WHEN n.until <= $35 THEN excluded.until END
+    ), "
+);
+
+/// See `account_sql`.
+pub(crate) fn put_account(
+    batch: &mut Batch,
+    sealer: &Sealer,
+    instance: &InstanceId,
+    account: &Account,
+) -> Result<(), Fault> {
+    batch.add(account_sql!(), account_values(sealer, instance, account)?);
     Ok(())
 }
 
-fn put_task(batch: &mut Batch, task: &Task) {
-    batch.add(
-        "INSERT INTO task (id, instance, account, account_name, kind, state, revision, by_key,
-             created_at, finished_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        values![
-            task.id.0,
-            task.instance.to_string(),
-            task.account.to_string(),
-            task.account_name.to_string(),
-            task.kind.word(),
-            task.state.word(),
-            number(task.revision),
-            task.by.to_string(),
-            task.created_at.as_millis(),
-            task.finished_at.map(Timestamp::as_millis),
-        ],
-    );
+fn account_values(
+    sealer: &Sealer,
+    instance: &InstanceId,
+    account: &Account,
+) -> Result<Vec<Value>, Fault> {
+    let id = account.id.to_string();
+    let place = sealed::account_password(instance.as_str(), &id);
+    let password = sealed::seal_digests(sealer, place, account)?;
+    let (leaving, link) = sealed::seal_link(sealer, instance.as_str(), &id, account)?;
+    Ok(values![
+        instance.as_str().to_owned(),
+        id,
+        account.name.to_string(),
+        account.kind.word(),
+        account.privilege.as_str().to_owned(),
+        routing_bits(account.routing),
+        account.description.clone(),
+        password,
+        account.life.word(),
+        account.replaces,
+        number(account.created_revision),
+        number(account.revision),
+        number(account.confirmed),
+        account.created_at.as_millis(),
+        account.password_set_at.map(Timestamp::as_millis),
+        account.password_free,
+        account.enabled,
+        account.expires_at.map(Timestamp::as_millis),
+        leaving,
+        link,
+    ])
+}
+
+fn task_values(task: &Task) -> Vec<Value> {
+    values![
+        task.id.0,
+        task.instance.to_string(),
+        task.account.to_string(),
+        task.account_name.to_string(),
+        task.kind.word(),
+        task.state.word(),
+        number(task.revision),
+        task.by.to_string(),
+        task.created_at.as_millis(),
+        task.finished_at.map(Timestamp::as_millis),
+    ]
 }
 
 fn put_secrets(

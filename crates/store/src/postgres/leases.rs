@@ -9,6 +9,7 @@ use crate::postgres::batch::{Batch, values};
 use crate::postgres::pool::Conn;
 use claviger_core::ids::InstanceId;
 use claviger_core::ports::{Epoch, LeaseAsk, Leases, Shown, StoreError};
+use tokio_postgres::Row;
 
 /// A lease that nobody has: its holder gave it up or is not believed to live.
 const CLAIM: &str = "WITH free AS (
@@ -81,20 +82,22 @@ pub(crate) async fn release(
     conn.execute(sql, &[&holder, &ids]).await.map(drop)
 }
 
-/// Refuses what follows in the transaction unless the lease is still that one. The row stays
-/// locked, so that nobody takes it over before what follows is committed.
-pub(crate) async fn fence(conn: &mut Conn, id: &InstanceId, epoch: Epoch) -> Result<(), Fault> {
-    let sql = "SELECT epoch FROM lease WHERE instance = $1 FOR SHARE";
-    let Some(row) = conn.first(sql, &[&id.as_str()]).await? else {
-        // Removed, and its lease with it: what follows finds nothing either.
-        return Ok(());
-    };
-    let now: i64 = row.try_get(0)?;
-    if now == epoch.0 {
-        Ok(())
-    } else {
-        Err(StoreError::Stale.into())
+/// The leases of instances. Their rows stay locked, so that nobody takes one over before what
+/// follows is committed.
+pub(crate) const FENCE: &str = "SELECT instance, epoch FROM lease WHERE instance = ANY($1)
+     ORDER BY instance FOR SHARE";
+
+/// Refuses what follows in the transaction unless the leases are still those.
+pub(crate) fn check(found: &[Row], fences: &[(&InstanceId, Epoch)]) -> Result<(), Fault> {
+    for row in found {
+        let (id, now): (&str, i64) = (row.try_get(0)?, row.try_get(1)?);
+        // One that is not found was removed with its instance: what follows finds nothing either.
+        let mut of_it = fences.iter().filter(|(fenced, _)| fenced.as_str() == id);
+        if of_it.any(|(_, epoch)| epoch.0 != now) {
+            return Err(StoreError::Stale.into());
+        }
     }
+    Ok(())
 }
 
 /// Keeps what the driver sees.

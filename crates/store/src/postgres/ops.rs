@@ -21,7 +21,7 @@ use claviger_core::audit::AuditEntry;
 use claviger_core::clock::Timestamp;
 use claviger_core::ids::{AccountId, InstanceId, TaskId};
 use claviger_core::instance::{Instance, InstanceState, RolePolicy};
-use claviger_core::ports::{NonceMark, Op, StoreError, Strike};
+use claviger_core::ports::{Epoch, NonceMark, Op, StoreError, Strike};
 
 /// Writes all of them and the audit row, or nothing.
 pub(crate) async fn apply(
@@ -32,53 +32,99 @@ pub(crate) async fn apply(
 ) -> Result<(), Fault> {
     // What is found again by looking does not wait for the disk.
     let lasting = row.is_some() || !ops.iter().all(seen_of_nodes);
-    conn.run(if lasting {
+    let begin = if lasting {
         "BEGIN"
     } else {
         "BEGIN; SET LOCAL synchronous_commit TO off"
-    })
-    .await?;
-    lock(conn, ops).await?;
+    };
+    begin_locked(conn, begin, ops).await?;
+    // What only writes is sent together, at the end with the commit.
+    let mut batch = Batch::default();
     for op in ops {
-        one(conn, sealer, op).await?;
+        if !add(&mut batch, sealer, op)? {
+            std::mem::take(&mut batch).run(conn).await?;
+            one(conn, sealer, op).await?;
+        }
     }
     if let Some(entry) = row {
-        let mut batch = Batch::default();
         audit::put(&mut batch, entry)?;
-        batch.run(conn).await?;
     }
-    conn.run("COMMIT").await
+    if batch.has_must() {
+        std::mem::take(&mut batch).run(conn).await?;
+    }
+    batch.commit(conn).await
 }
 
-/// The instances concerned, always in the same order, so that no two transactions wait for each
-/// other; as changes of accounts do, first of all.
-async fn lock(conn: &mut Conn, ops: &[Op]) -> Result<(), Fault> {
+/// Begins, with the heads of the instances concerned locked, always in the same order, so that no
+/// two transactions wait for each other; as changes of accounts do, first of all. Then the leases
+/// that must still hold.
+async fn begin_locked(conn: &mut Conn, begin: &str, ops: &[Op]) -> Result<(), Fault> {
     let mut ids: Vec<&str> = ops
         .iter()
         .filter_map(touched)
         .map(InstanceId::as_str)
         .collect();
-    if ids.is_empty() {
-        return Ok(());
-    }
     ids.sort_unstable();
     let sql = "SELECT 1 FROM instance_head WHERE instance = ANY($1) ORDER BY instance FOR UPDATE";
-    conn.query(sql, &[&ids]).await.map(drop)
+    let heads = conn.prepared(sql).await?;
+    let fences: Vec<_> = ops.iter().filter_map(fenced).collect();
+    let lease = match fences.is_empty() {
+        true => None,
+        false => Some(conn.prepared(leases::FENCE).await?),
+    };
+    let db = &conn.client;
+    let key: [Param<'_>; 1] = [&ids];
+    let fenced: Vec<&str> = fences.iter().map(|(id, _)| id.as_str()).collect();
+    let fenced_of: [Param<'_>; 1] = [&fenced];
+    let ((), _, found) = tokio::try_join!(
+        biased;
+        db.batch_execute(begin),
+        async {
+            match ids.is_empty() {
+                true => Ok(Vec::new()),
+                false => db.query(&heads, &key).await,
+            }
+        },
+        async {
+            match &lease {
+                Some(lease) => db.query(lease, &fenced_of).await,
+                None => Ok(Vec::new()),
+            }
+        },
+    )?;
+    leases::check(&found, &fences)
 }
 
+fn fenced(op: &Op) -> Option<(&InstanceId, Epoch)> {
+    match op {
+        Op::Fence(id, epoch) => Some((id, *epoch)),
+        _ => None,
+    }
+}
+
+/// What reads before it writes.
 async fn one(conn: &mut Conn, sealer: &Sealer, op: &Op) -> Result<(), Fault> {
-    let mut batch = Batch::default();
+    match op {
+        Op::Adopt(id, adoption) => adopt(conn, sealer, id, adoption).await,
+        Op::Observe(seen) => nodes::observe(conn, seen).await,
+        Op::Purge(now) => purge::purge(conn, sealer, *now).await,
+        _ => Ok(()),
+    }
+}
+
+/// Adds what the op writes; false if it reads before it writes.
+fn add(batch: &mut Batch, sealer: &Sealer, op: &Op) -> Result<bool, Fault> {
     match op {
         Op::AddInstance {
             instance,
             default_account,
-        } => add_instance(&mut batch, sealer, instance, *default_account)?,
+        } => add_instance(batch, sealer, instance, *default_account)?,
         Op::RemoveInstance(id) => batch.must(
             "DELETE FROM instance WHERE id = $1",
             values![id.to_string()],
         ),
-        Op::SetRoles(id, roles) => set_roles(&mut batch, id, roles)?,
-        Op::SetState(id, state) => set_state(&mut batch, id, *state),
+        Op::SetRoles(id, roles) => set_roles(batch, id, roles)?,
+        Op::SetState(id, state) => set_state(batch, id, *state),
         Op::SetLabels {
             instance,
             name,
@@ -92,19 +138,18 @@ async fn one(conn: &mut Conn, sealer: &Sealer, op: &Op) -> Result<(), Fault> {
             "UPDATE instance SET policy = $2 WHERE id = $1",
             values![id.to_string(), to_json(policy)?],
         ),
-        Op::Adopt(id, adoption) => return adopt(conn, sealer, id, adoption).await,
-        Op::ForgetTask(id) => forget_task(&mut batch, *id),
-        Op::Strike(strike) => put_strike(&mut batch, strike),
+        Op::ForgetTask(id) => forget_task(batch, *id),
+        Op::Strike(strike) => put_strike(batch, strike),
         Op::ClearStrikes(scope) => batch.add(
             "DELETE FROM strike WHERE scope = $1",
             values![scope.clone()],
         ),
-        Op::Confirm(id, what, at) => nodes::confirm(&mut batch, id, what, *at),
-        Op::Observe(seen) => return nodes::observe(conn, seen).await,
-        Op::Fence(id, epoch) => return leases::fence(conn, id, *epoch).await,
-        Op::Show(id, epoch, text) => leases::show(&mut batch, id, *epoch, text),
-        Op::AddKey(key) => put_key(&mut batch, sealer, key, "")?,
-        Op::PutRootKey(key) => put_key(&mut batch, sealer, key, ROOT_KEY)?,
+        Op::Confirm(id, what, at) => nodes::confirm(batch, id, what, *at),
+        // Looked at before anything else.
+        Op::Fence(..) => {}
+        Op::Show(id, epoch, text) => leases::show(batch, id, *epoch, text),
+        Op::AddKey(key) => put_key(batch, sealer, key, "")?,
+        Op::PutRootKey(key) => put_key(batch, sealer, key, ROOT_KEY)?,
         Op::RevokeKey(id, at) => {
             batch.must(
                 "UPDATE access_key SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1",
@@ -112,7 +157,7 @@ async fn one(conn: &mut Conn, sealer: &Sealer, op: &Op) -> Result<(), Fault> {
             );
             batch.add(KEYS_CHANGED, values![]);
         }
-        Op::SetKey(key) => set_key(&mut batch, sealer, key)?,
+        Op::SetKey(key) => set_key(batch, sealer, key)?,
         Op::KeysUsed(used) => {
             for (id, at) in used {
                 batch.add(
@@ -128,18 +173,18 @@ async fn one(conn: &mut Conn, sealer: &Sealer, op: &Op) -> Result<(), Fault> {
                 values![id.to_string(), to_json(tags)?],
             );
         }
-        Op::PutAccessPolicy(policy) => put_policy(&mut batch, policy),
+        Op::PutAccessPolicy(policy) => put_policy(batch, policy),
         Op::RemoveAccessPolicy(name) => batch.must(
             "DELETE FROM access_policy WHERE name = $1",
             values![name.clone()],
         ),
-        Op::Audit(entry) => audit::put(&mut batch, entry)?,
-        Op::Purge(now) => return purge::purge(conn, sealer, *now).await,
+        Op::Audit(entry) => audit::put(batch, entry)?,
+        Op::Adopt(..) | Op::Observe(_) | Op::Purge(_) => return Ok(false),
     }
     if concerns_rights(op) {
         batch.add(KEYS_CHANGED, values![]);
     }
-    batch.run(conn).await.map(drop)
+    Ok(true)
 }
 
 /// It changes what decisions on permissions go by, and no key: other processes read it again

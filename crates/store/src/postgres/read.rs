@@ -40,6 +40,19 @@ macro_rules! columns {
     };
 }
 
+/// One instance under the lock of its head, and what a change must know beside it, in one row, also
+/// where there is no such instance: the next task's number, whether a nonce was used, whether
+/// other processes live.
+pub(crate) const INSTANCE_TO_CHANGE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", x.next, x.used, x.shared
+     FROM (SELECT nextval('task_number') AS next,
+         EXISTS (SELECT 1 FROM nonce WHERE digest = $2 AND until > $3) AS used,
+         EXISTS (SELECT 1 FROM member WHERE id <> $4 AND until > now()) AS shared) x
+     LEFT JOIN (instance i JOIN instance_head h ON h.instance = i.id) ON i.id = $1"
+);
+
 /// One instance.
 pub(crate) const INSTANCE: &str = concat!(
     "SELECT ",
@@ -53,9 +66,14 @@ const ACCOUNTS: &str = concat!(
     " FROM account WHERE instance = $1 ORDER BY name"
 );
 
-/// What the sequence gives next, without taking it.
-const NEXT_TASK: &str =
-    "SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM task_number";
+/// One instance, and what the sequence gives next, without taking it.
+const INSTANCE_AND_NEXT: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", (SELECT CASE WHEN is_called THEN last_value + 1 ELSE last_value END FROM task_number)
+         AS next
+     FROM instance i JOIN instance_head h ON h.instance = i.id WHERE i.id = $1"
+);
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -65,18 +83,16 @@ pub(crate) async fn held(
     id: &InstanceId,
     secrets: Secrets<'_>,
 ) -> Result<Option<Held>, Fault> {
-    let instance = conn.prepared(INSTANCE).await?;
+    let instance = conn.prepared(INSTANCE_AND_NEXT).await?;
     let accounts_of = conn.prepared(ACCOUNTS).await?;
-    let next = conn.prepared(NEXT_TASK).await?;
     let db = &conn.client;
     let id = id.as_str();
     let key: [Param<'_>; 1] = [&id];
-    let ((), found, list, next, ()) = tokio::try_join!(
+    let ((), found, list, ()) = tokio::try_join!(
         biased;
         db.batch_execute(SNAPSHOT),
         db.query_opt(&instance, &key),
         db.query(&accounts_of, &key),
-        db.query_one(&next, &[]),
         db.batch_execute("COMMIT"),
     )?;
     let Some(row) = found else {
@@ -85,7 +101,7 @@ pub(crate) async fn held(
     Ok(Some(Held {
         instance: rows::instance(&row, secrets)?,
         accounts: accounts(&list, id, secrets)?,
-        next_task: TaskId(next.try_get(0)?),
+        next_task: TaskId(row.try_get("next")?),
     }))
 }
 
