@@ -650,7 +650,7 @@ fn a_nul_byte_is_refused_wherever_it_is_read() {
     }
     for body in [
         r#"{"InstanceId":"a\u0000"}"#,
-        r#"{"InstanceNames":["a\u0000"]}"#,
+        r#"{"SearchKeys":["b","a\u0000"]}"#,
         r#"{"SearchKey":"a\u0000"}"#,
     ] {
         assert_eq!(

@@ -530,10 +530,25 @@ async fn basic_on_loopback() {
     }
 }
 
+/// A backslash, not a NUL character.
+#[tokio::test]
+async fn an_escaped_backslash_is_one() {
+    let server = start().await;
+    server.with_instance("r-1").await;
+    let body = r#"{"name":"a","password":"Passw0rd-12","description":"\\u0000"}"#;
+    let answer = server.native("POST", "/instances/r-1/accounts", body).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert!(answer.text().contains(r"\\u0000"), "{}", answer.text());
+}
+
 #[tokio::test]
 async fn bodies_and_methods() {
     let server = start().await;
     server.with_instance("r-1").await;
+    for target in ["/instances/r%00", "/tasks?instance=r%00"] {
+        let answer = server.native("GET", target, "").await;
+        assert!(matches!(answer.status, 400 | 404), "{}", answer.text());
+    }
     let post = async |body: &str| {
         let answer = server.native("POST", "/instances/r-1/accounts", body).await;
         (answer.status, answer.text().to_owned())
@@ -551,6 +566,8 @@ async fn bodies_and_methods() {
         r#"{"name":"a","password":"short"}"#,
         r#"{"name":"default","password":"12345678"}"#,
         r#"{"name":"a","password":"12345678","privilege":"topsecret"}"#,
+        r#"{"name":"a","password":"12345678","description":"x\u0000"}"#,
+        r#"{"name":"a","password":"12345678","description":"\\\u0000"}"#,
     ] {
         let (status, text) = post(body).await;
         assert_eq!(status, 400, "{body}");
