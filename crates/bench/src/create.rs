@@ -71,6 +71,7 @@ pub(crate) async fn run(claviger: &Path, seconds: u64, report: &mut Report) -> a
         anchor_rate: rate,
         anchor_ms: ms,
         goals,
+        server: None,
     };
     creates_and_describes(&serving, seconds, &on, report)
         .await
@@ -109,6 +110,7 @@ pub(crate) async fn run_on_postgres(
         anchor_rate,
         anchor_ms: 1e3 / anchor_rate,
         goals: [1, 16, 64].map(|callers| (callers, Goal::None)),
+        server: Some(&server),
     };
     let one = creates_and_describes(&serving, seconds, &on, report).await?;
     let second = tempfile::tempdir()?;
@@ -149,18 +151,20 @@ async fn two_services(
 const TWO_FROM: usize = 1_000_000;
 
 /// One kind of store.
-struct On {
+struct On<'a> {
     name: &'static str,
     /// Single-row commits a second of one caller of the raw engine.
     anchor_rate: f64,
     anchor_ms: f64,
     goals: [(usize, Goal); 3],
+    /// The server, if it is not the embedded store.
+    server: Option<&'a Postgres>,
 }
 
 async fn creates_and_describes(
     serving: &Serving,
     seconds: u64,
-    on: &On,
+    on: &On<'_>,
     report: &mut Report,
 ) -> anyhow::Result<Vec<(usize, f64)>> {
     let nodes = SimNodes::start().await?;
@@ -183,8 +187,18 @@ async fn creates_and_describes(
         let lanes = creates(first, instances, callers);
         first += instances;
         let before = serving.cpu_ms()?;
+        let before_server = on.server.map(Postgres::cpu_ms);
         let mut got = load(&[serving.address], lanes).await?;
         let cpu = (serving.cpu_ms()? - before) / got.each_ms.len() as f64;
+        if let (Some(server), Some(before)) = (on.server, before_server) {
+            let cpu = (server.cpu_ms() - before) / got.each_ms.len() as f64;
+            report.add(
+                format!("{name}CPU of the server of a create, {callers} callers, ms"),
+                format!("{cpu:.3}"),
+                cpu,
+                Goal::None,
+            );
+        }
         rates.push((callers, got.rate));
         let ratio = got.rate / on.anchor_rate;
         let (p50, p99) = (
@@ -232,7 +246,7 @@ async fn describe(
     serving: &Serving,
     instances: usize,
     seconds: u64,
-    on: &On,
+    on: &On<'_>,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let name = on.name;

@@ -182,6 +182,23 @@ impl Postgres {
         Ok(())
     }
 
+    /// CPU time that it used so far with all its processes, milliseconds, in ticks of 10.
+    pub fn cpu_ms(&self) -> f64 {
+        let Some(child) = &self.child else {
+            return 0.0;
+        };
+        let postmaster = child.id();
+        let used = |pid: u32, ended: bool| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+            let ticks = fields.split_whitespace().skip(11);
+            let ticks = ticks.take(if ended { 4 } else { 2 });
+            ticks.filter_map(|n| n.parse::<f64>().ok()).sum::<f64>() * 10.0
+        };
+        let living = children_of(postmaster).into_iter();
+        used(postmaster, true) + living.map(|pid| used(pid, false)).sum::<f64>()
+    }
+
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -234,9 +234,12 @@ impl Creation<'_> {
     fn listed_by_huawei(&self, endpoint: &str) -> Option<bool> {
         let place = [("project_id", self.project), ("instance_id", self.instance)];
         let request = signed(Cloud::Huawei, "ListAclAccounts", &place, self.key);
-        let (200, text) = send(endpoint, &request) else {
-            return None;
-        };
+        let (status, text) = send(endpoint, &request);
+        match status {
+            200 => {}
+            400 | 404 => return Some(false),
+            _ => return None,
+        }
         let body: Value = serde_json::from_str(&text).ok()?;
         let list = body["accounts"].as_array()?;
         Some(list.iter().any(|one| one["account_name"] == self.name))

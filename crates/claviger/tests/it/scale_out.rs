@@ -418,6 +418,7 @@ fn kills_lose_nothing_acknowledged() {
     let all = INSTANCES * EACH;
     let counted = standby.sql("claviger", made).unwrap();
     assert_eq!(counted.trim(), format!("{all}|{all}"));
-    let dialects = "SELECT count(DISTINCT dialect) FROM audit WHERE account LIKE 'u%'";
+    let dialects = "SELECT count(DISTINCT dialect) FROM audit
+         WHERE account LIKE 'u%' AND action LIKE 'Create%'";
     assert_eq!(standby.sql("claviger", dialects).unwrap().trim(), "4");
 }
