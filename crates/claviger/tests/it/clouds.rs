@@ -62,6 +62,7 @@ pub(crate) fn signed(
             host,
             key,
             secret,
+            token: None,
             at,
             nonce: &nonce(),
             signer: aliyun::client::Signer::default(),
@@ -73,6 +74,7 @@ pub(crate) fn signed(
             host,
             key,
             secret,
+            token: None,
             at,
             nonce: "",
             signer: tencent::client::Signer::default(),
@@ -84,6 +86,7 @@ pub(crate) fn signed(
             region: "cn-beijing",
             key,
             secret,
+            token: None,
             at,
         }),
         Cloud::Huawei => huawei::client::sign(&huawei::client::Call {
@@ -92,6 +95,7 @@ pub(crate) fn signed(
             host,
             key,
             secret,
+            token: None,
             at,
             signer: huawei::client::Signer::default(),
         })
