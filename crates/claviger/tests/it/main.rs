@@ -13,6 +13,7 @@ mod dev;
 mod doctor;
 mod harness;
 mod offline;
+mod pauses;
 mod scale_out;
 mod serve;
 mod settings;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 const ROOT: (&str, &str) = ("ROOTKEY0001", "root-secret-0123456789");
 
-fn engine(test: &str) -> Option<EngineBinary> {
+pub(crate) fn engine(test: &str) -> Option<EngineBinary> {
     let mut found = found_engines().iter();
     let engine = found.find(|e| e.engine.major >= 6).cloned();
     if engine.is_none() {
@@ -32,7 +32,7 @@ fn master_key() -> String {
     base64::engine::general_purpose::STANDARD.encode([7; 32])
 }
 
-fn serve<'a>(place: &'a Place, url: &str) -> Running<'a> {
+pub(crate) fn serve<'a>(place: &'a Place, url: &str) -> Running<'a> {
     let mut running = place.serve(
         &[
             "--sweep-interval",
@@ -57,11 +57,11 @@ fn signed(action: &str, params: &[(&str, &str)], key: (&str, &str)) -> SignedReq
     clouds::signed(Cloud::Aliyun, action, params, key)
 }
 
-fn call(endpoint: &str, action: &str, params: &[(&str, &str)]) -> (u16, String) {
+pub(crate) fn call(endpoint: &str, action: &str, params: &[(&str, &str)]) -> (u16, String) {
     send(endpoint, &signed(action, params, ROOT))
 }
 
-fn create(endpoint: &str, instance: &str, name: &str) -> (u16, String) {
+pub(crate) fn create(endpoint: &str, instance: &str, name: &str) -> (u16, String) {
     let params = [
         ("InstanceId", instance),
         ("AccountName", name),
@@ -86,14 +86,14 @@ fn accounts(endpoint: &str, instance: &str) -> Vec<(String, String)> {
     pairs.collect()
 }
 
-fn add_instance(service: &Running<'_>, id: &str, server: &Server) {
+pub(crate) fn add_instance(service: &Running<'_>, id: &str, server: &Server) {
     let node = format!("redis://{}", server.address());
     service
         .run(&["instance", "add", id, "--node", &node])
         .fine();
 }
 
-fn in_sync(service: &Running<'_>, id: &str) -> bool {
+pub(crate) fn in_sync(service: &Running<'_>, id: &str) -> bool {
     let done = service.run(&["status", id, "--json"]);
     let value: serde_json::Value = serde_json::from_str(&done.out).unwrap_or_default();
     let one = if value.is_array() { &value[0] } else { &value };
@@ -101,7 +101,7 @@ fn in_sync(service: &Running<'_>, id: &str) -> bool {
     one["in_sync"] == true
 }
 
-fn users(server: &Server) -> BTreeSet<String> {
+pub(crate) fn users(server: &Server) -> BTreeSet<String> {
     let listed = server.ask(&["ACL", "USERS"]).unwrap();
     let listed: Vec<String> = redis::from_redis_value(listed).unwrap();
     listed.into_iter().collect()
