@@ -103,7 +103,7 @@ enum On {
 }
 
 /// Every action × every role × limited or not × the service, an own and a foreign instance, an
-/// account of each.
+/// account of each; each twice, since what the roles decide is kept, and by temporary credentials.
 #[test]
 fn the_table() {
     let judge = judge(&[]);
@@ -118,7 +118,11 @@ fn the_table() {
             };
             let mut principal = key(role, scope, &[]);
             principal.key = format!("k-{role:?}-{limited}").as_str().into();
-            for action in Action::ALL {
+            for (action, temporary) in twice_by_both() {
+                principal.session = temporary.then(|| Session {
+                    key: "CLVS1".into(),
+                    policy: None,
+                });
                 for (on, resource) in [
                     (On::Service, Resource::Service),
                     (On::Own, Resource::Instance(&own)),
@@ -134,7 +138,14 @@ fn the_table() {
             }
         }
     }
-    assert_eq!(checked, 4 * 2 * Action::ALL.len() * 5);
+    assert_eq!(checked, 4 * 2 * Action::ALL.len() * 4 * 5);
+}
+
+fn twice_by_both() -> impl Iterator<Item = (Action, bool)> {
+    let turns = [false, true, true, false];
+    turns
+        .into_iter()
+        .flat_map(|temporary| Action::ALL.map(|action| (action, temporary)))
 }
 
 const TEAM: &str = r#"

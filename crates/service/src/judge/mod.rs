@@ -9,7 +9,7 @@ pub mod schema;
 pub(crate) mod statements;
 
 use cedar_policy::{Authorizer, Decision, Entities, Entity, PolicySet, Request, Response};
-use claviger_core::access::{Action, Judge, Principal, Resource};
+use claviger_core::access::{Action, Judge, Principal, Resource, Scope};
 use claviger_core::access_policy::AccessPolicy;
 use claviger_core::ids::KeyId;
 use entities::Formless;
@@ -50,6 +50,22 @@ struct Chosen {
     uniform: bool,
     /// The key, as itself and behind temporary credentials.
     key: [OnceLock<Result<Entity, Formless>>; 2],
+    /// What the roles decide, where they alone do: see [`role_case`].
+    of_role: [OnceLock<bool>; 8],
+}
+
+/// All that the roles' statements go by, beside the key and the action: whether the resource is
+/// the service, whether it is in the key's scope, and whether the credentials are temporary. A
+/// test compares what is kept by it with what Cedar says.
+fn role_case(principal: &Principal, resource: &Resource<'_>) -> usize {
+    let (service, within) = match (resource, &*principal.scope) {
+        (Resource::Service, scope) => (true, matches!(scope, Scope::All)),
+        (Resource::Instance(_) | Resource::Account(..), Scope::All) => (false, true),
+        (Resource::Instance(facts) | Resource::Account(facts, _), Scope::Only(list)) => {
+            (false, list.contains(&facts.id))
+        }
+    };
+    usize::from(service) | usize::from(within) << 1 | usize::from(principal.session.is_some()) << 2
 }
 
 #[derive(Default)]
@@ -123,6 +139,7 @@ fn choose(all: &[Statement], principal: &Principal, action: Action) -> Chosen {
         on,
         uniform,
         key: Default::default(),
+        of_role: Default::default(),
     }
 }
 
@@ -300,7 +317,18 @@ impl Judge for Ends {
 
 impl Judge for CedarJudge {
     fn permits(&self, principal: &Principal, action: Action, resource: &Resource<'_>) -> bool {
+        let narrowed = principal.session.as_ref().and_then(|s| s.policy.as_ref());
+        let chosen = self.current().chosen(principal, action);
+        let kept = (chosen.uniform && narrowed.is_none())
+            .then(|| &chosen.of_role[role_case(principal, resource)]);
+        if let Some(&decided) = kept.and_then(OnceLock::get) {
+            return decided;
+        }
         let told = self.explain(principal, action, resource);
+        // One that failed is told each time.
+        if let Some(slot) = kept.filter(|_| told.errors.is_empty()) {
+            let _ = slot.set(told.allowed);
+        }
         for error in &told.errors {
             tracing::error!(%error, %action, key = %principal.key, "a policy fails: denied");
         }
