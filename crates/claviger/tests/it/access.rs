@@ -19,6 +19,25 @@ fn start<'a>(place: &'a Place, args: &[&str]) -> (Running<'a>, (String, String))
     (service, root)
 }
 
+/// Temporary credentials through `claviger call`; the last of the environment is their token.
+fn every_cloud_takes_them(place: &Place, env: &[(&str, &str); 4]) {
+    for (cloud, action, refusal) in [
+        (
+            "aliyun",
+            "DescribeInstances",
+            "InvalidSecurityToken.Malformed",
+        ),
+        ("tencent", "DescribeInstances", "AuthFailure.TokenFailure"),
+        ("volcengine", "DescribeDBInstances", "InvalidSecretToken"),
+        ("huawei", "ListInstances", "decrypt token fail"),
+    ] {
+        place.run_with(&["call", cloud, action], env).fine();
+        let refused = place.run_with(&["call", cloud, action], &env[..3]);
+        let said = format!("{refused:?}");
+        assert!(said.contains(refusal), "{said}");
+    }
+}
+
 #[test]
 fn policies_and_keys() {
     let place = Place::new();
@@ -87,21 +106,7 @@ fn policies_and_keys() {
     place.run_with(&["instance", "list"], &env).fine();
     let line = place.run_with(&["instance", "list"], &env[..3]).one_line(1);
     assert!(line.contains("TokenInvalid"), "{line}");
-    for (cloud, action, refusal) in [
-        (
-            "aliyun",
-            "DescribeInstances",
-            "InvalidSecurityToken.Malformed",
-        ),
-        ("tencent", "DescribeInstances", "AuthFailure.TokenFailure"),
-        ("volcengine", "DescribeDBInstances", "InvalidSecretToken"),
-        ("huawei", "ListInstances", "decrypt token fail"),
-    ] {
-        place.run_with(&["call", cloud, action], &env).fine();
-        let refused = place.run_with(&["call", cloud, action], &env[..3]);
-        let said = format!("{refused:?}");
-        assert!(said.contains(refusal), "{said}");
-    }
+    every_cloud_takes_them(&place, &env);
 
     service.keys = Some(root.clone());
     let rotate = ["key", "rotate", &key.0, "--overlap", "1h", "--json"];

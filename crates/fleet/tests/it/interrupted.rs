@@ -184,7 +184,7 @@ async fn deleted_accounts_that_an_old_file_brings_back_go_again() {
         world.wake();
         eventually("forgotten", PATIENCE, || {
             let held = |name: &&str| world.store.account(&world.id, name).is_some();
-            !names.iter().any(|name| held(name))
+            !names.iter().any(held)
         })
         .await;
         world.fleet.stop(Duration::from_secs(5)).await;

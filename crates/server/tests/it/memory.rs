@@ -470,7 +470,6 @@ impl Fleet for NoNodes {
                 warnings: vec!["alone".into()],
             }],
             unmanaged: Vec::new(),
-            link_users: Vec::new(),
         }
     }
 }
