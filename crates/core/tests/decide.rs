@@ -573,7 +573,7 @@ fn an_account_that_links_log_in_with() {
         }
     };
     // What was valid before stays known until it is confirmed everywhere, also over two changes.
-    for (new, leaving) in [("two", 1), ("three", 2)] {
+    for (new, leaving) in [("pass-2", 1), ("pass-3", 2)] {
         let decision = run(&held, change("a", &renew(new)), 3).unwrap();
         assert_eq!(decision.account.leaving_passwords.len(), leaving);
         let known = decision.account.link_password.as_ref().unwrap();
@@ -583,7 +583,7 @@ fn an_account_that_links_log_in_with() {
     confirm(&mut held);
     let decision = run(&held, change("a", &renew("four")), 3).unwrap();
     let leaving = &decision.account.leaving_passwords;
-    assert!(leaving.len() == 1 && leaving[0].matches(&Secret::new("three")));
+    assert!(leaving.len() == 1 && leaving[0].matches(&Secret::new("pass-3")));
     let end = Timestamp::from_millis(5);
     let ends: [&dyn Fn(&mut ModifyAccount); 2] = [&|m| m.enabled = Some(false), &|m| {
         m.expires_at = Some(Some(end));

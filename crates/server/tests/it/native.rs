@@ -537,7 +537,7 @@ async fn an_escaped_backslash_is_one() {
     server.with_instance("r-1").await;
     let body = r#"{"name":"a","password":"Passw0rd-12","description":"\\u0000"}"#;
     let answer = server.native("POST", "/instances/r-1/accounts", body).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
+    assert_eq!(answer.status, 202, "{}", answer.text());
     assert!(answer.text().contains(r"\\u0000"), "{}", answer.text());
 }
 
