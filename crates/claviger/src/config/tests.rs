@@ -172,6 +172,7 @@ fn durations() {
         ("30s", 30_000),
         ("5m", 300_000),
         ("1h", 3_600_000),
+        ("5d", 432_000_000),
     ] {
         assert_eq!(duration(text), Ok(Duration::from_millis(millis)));
     }
@@ -179,7 +180,7 @@ fn durations() {
         "",
         "s",
         "5",
-        "5d",
+        "5w",
         "-5s",
         "1.5s",
         "99999999999999999999s",
