@@ -347,7 +347,8 @@ impl Crew {
                     self.handle.wake.notify_one();
                     return true;
                 }
-                event = self.inbox.recv(), if waits && lane == Lane::Sweep => {
+                // What becomes of the nodes meanwhile is shown, and may be more than a sweep's.
+                event = self.inbox.recv() => {
                     lane = lane.max(event.and_then(|e| self.absorb(e)).unwrap_or(lane));
                 }
                 room = permits.acquire() => break room,

@@ -37,6 +37,8 @@ struct Node {
     cuts: u64,
     down: bool,
     mute: bool,
+    /// Commands that it has answered.
+    heard: u64,
 }
 
 #[derive(Clone, Default)]
@@ -59,6 +61,7 @@ impl Node {
             cuts: 0,
             down: false,
             mute: false,
+            heard: 0,
         }
     }
 
@@ -162,6 +165,11 @@ impl SimNodes {
             .with(address_of(n).into(), |node| node.mute = true);
     }
 
+    /// Commands that the `n`th node has answered so far.
+    pub fn heard(&self, n: u32) -> u64 {
+        self.shared.with(address_of(n).into(), |node| node.heard)
+    }
+
     /// One node's connections end.
     pub fn cut(&self, n: u32) {
         self.shared
@@ -230,6 +238,7 @@ async fn serve(mut stream: TcpStream, ip: IpAddr, shared: &Shared) -> std::io::R
             used += length;
             let heard = shared.with(ip, |node| {
                 if !node.mute {
+                    node.heard += 1;
                     answer(node, ip, &words, &mut output);
                 }
                 !node.mute

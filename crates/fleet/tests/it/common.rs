@@ -215,7 +215,16 @@ pub(crate) fn linked(replica: &Server, password: Option<&str>) -> bool {
 
 /// The account can log in there.
 pub(crate) fn logs_in(server: &Server, user: &str, password: &str) -> bool {
-    Session::login(&server.address(), user, password).is_ok()
+    // Around a switch Sentinel ends the connections of ordinary clients, which says nothing of the
+    // user; the server's own refusal does.
+    (0..20)
+        .find_map(
+            |_| match Session::login(&server.address(), user, password) {
+                Ok(_) => Some(true),
+                Err(error) => error.to_string().starts_with("WRONGPASS").then_some(false),
+            },
+        )
+        .unwrap_or(false)
 }
 
 /// Redis 6.2 and 7.0 and the newest server of all, as far as they are there: what is watched over

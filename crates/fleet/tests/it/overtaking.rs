@@ -105,6 +105,14 @@ async fn a_change_does_not_wait_for_the_connections_of_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_whose_node_is_back_does_not_wait_for_the_sweeps_of_others() {
     let world = World::new(Duration::from_millis(300)).await;
+    // What was done for the users themselves is over when sweeps have begun.
+    for n in 0..4 {
+        let before = world.nodes.heard(n);
+        eventually_async("sweeps", PATIENCE, async || {
+            world.nodes.heard(n) >= before + 8
+        })
+        .await;
+    }
     // Sweeps of silent nodes take all room that there is for looking things over.
     for n in 0..4 {
         world.nodes.mute(n);

@@ -35,9 +35,10 @@ const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// What every session is given. Commits wait for the disk, and for the synchronous standby if
 /// there is one, even if the database's default is not to. No statement timeout: it would end the
-/// wait for the standby, and the server would then report the commit as done.
+/// wait for the standby, and the server would then report the commit as done. A process that stops
+/// in the middle of a transaction holds others up for five seconds, less than their patience.
 const SESSION: &str = "SET application_name TO 'claviger'; \
-     SET idle_in_transaction_session_timeout TO '60s'; \
+     SET idle_in_transaction_session_timeout TO '5s'; \
      SET lock_timeout TO '8s'; \
      SET client_min_messages TO 'warning'; \
      SELECT set_config('synchronous_commit', 'on', false) \

@@ -70,6 +70,9 @@ async fn open(url: &Secret, sealer: &Sealer) -> Result<Client, OpenError> {
     let way = Target::parse(url)?.ready()?;
     let mut client = way.connect().await?;
     migrate::migrate(&mut client, migrate::MIGRATIONS, sealer).await?;
+    // The other end of the copy, a file or another database, may be slow.
+    let patience = "SET idle_in_transaction_session_timeout TO '10min'";
+    client.batch_execute(patience).await.map_err(Fault::from)?;
     Ok(client)
 }
 
