@@ -179,9 +179,15 @@ fn differences(before: Option<&Account>, change: &Change) -> (Facts, Facts) {
         Life::Live => facts(&change.account),
         Life::Deleting => Facts::new(),
     };
+    // Twice within a millisecond is twice.
+    let was = before.and_then(|before| before.password.as_ref());
+    let renewed = match (was, &change.account.password) {
+        (Some(was), Some(is)) => !was.same_as(is),
+        _ => false,
+    };
     let same: Vec<String> = old
         .keys()
-        .filter(|k| old.get(*k) == new.get(*k))
+        .filter(|k| old.get(*k) == new.get(*k) && !(renewed && *k == "password_set_at"))
         .cloned()
         .collect();
     for name in same {

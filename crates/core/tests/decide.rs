@@ -576,6 +576,8 @@ fn an_account_that_links_log_in_with() {
     for (new, leaving) in [("pass-2", 1), ("pass-3", 2)] {
         let decision = run(&held, change("a", &renew(new)), 3).unwrap();
         assert_eq!(decision.account.leaving_passwords.len(), leaving);
+        // Told, though it was set at the same moment as the one before.
+        assert!(decision.after.contains_key("password_set_at"));
         let known = decision.account.link_password.as_ref().unwrap();
         assert_eq!(known.expose(), new);
         write(&mut held, decision);
