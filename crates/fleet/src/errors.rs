@@ -159,20 +159,36 @@ impl NodeError {
 /// How much of a server's words is passed on.
 const TEXT_BYTES_MAX: usize = 200;
 
+/// As many hexadecimal digits in a row are taken for a digest, or most of one.
+const DIGEST_DIGITS: usize = 32;
+
 /// Server texts quote the argument that they do not like, which may be a digest or a password:
-/// everything from a quotation mark that opens such an argument on is dropped.
+/// everything is dropped from the first word on that begins like such an argument, quoted or not,
+/// or that looks like a digest.
 fn harmless(text: &str) -> String {
-    let cut = ["'#", "'>", "'<", "'!", "\"#", "\">", "\"<", "\"!"]
-        .iter()
-        .filter_map(|mark| text.find(mark))
-        .min()
-        .unwrap_or(text.len());
-    let clean: String = text[..cut].chars().filter(|c| !c.is_control()).collect();
+    let clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    let mut before = ' ';
+    let mut digits = 0;
     let mut end = clean.len().min(TEXT_BYTES_MAX);
+    for (at, char) in clean.char_indices() {
+        digits = if char.is_ascii_hexdigit() {
+            digits + 1
+        } else {
+            0
+        };
+        let begins = matches!(before, ' ' | '\'' | '"') && matches!(char, '#' | '>' | '<' | '!');
+        if begins || digits == DIGEST_DIGITS {
+            // Hexadecimal digits are one byte each.
+            end = end.min(at + 1 - digits.max(1));
+            break;
+        }
+        before = char;
+    }
     while !clean.is_char_boundary(end) {
         end -= 1;
     }
-    clean[..end].trim().to_owned()
+    let opened = |c: char| c.is_whitespace() || matches!(c, '\'' | '"');
+    clean[..end].trim_end_matches(opened).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -196,6 +212,24 @@ mod tests {
             "Error in ACL SETUSER modifier '+client|setinfo': Unknown command",
         );
         assert!(said.to_string().contains("+client|setinfo"));
+        let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        for text in [
+            format!("it says 'd\0 user app on #{digest} ~*"),
+            format!("it says {digest}"),
+            format!("it says {}\u{1}{} more", &digest[..20], &digest[20..]),
+            "it says >secret".to_owned(),
+            "it says \"<secret\"".to_owned(),
+        ] {
+            let said = NodeError::from_reply("ACL SETUSER", "ERR", &text).to_string();
+            assert!(said.starts_with("ACL SETUSER failed: it says"), "{said}");
+            assert!(
+                !said.contains("secret") && !said.contains("ba7816"),
+                "{said}"
+            );
+        }
+        let long = "é".repeat(150);
+        let said = NodeError::from_reply("INFO", "ERR", &long).to_string();
+        assert!(said.len() < 250);
     }
 
     #[test]
