@@ -19,7 +19,7 @@ demo: deps ## The main job on real servers, with the vendor's own SDK
 	cargo build --release --locked -p claviger
 	@scripts/demo.sh --binary $(TARGET)/release/claviger
 
-drill: deps ## Takes every step of docs/operations.md, on real servers
+drill: deps ## Takes the steps of docs/operations.md: systemd, PostgreSQL, backup, moving, key loss, monitoring
 	cargo build --locked -p claviger
 	$(PYTHON) scripts/drill.py --binary $(TARGET)/debug/claviger
 
