@@ -239,6 +239,16 @@ impl CedarJudge {
         resource: &Resource<'_>,
     ) -> Explanation {
         let chosen = self.current().chosen(principal, action);
+        self.explain_by(&chosen, principal, action, resource)
+    }
+
+    fn explain_by(
+        &self,
+        chosen: &Chosen,
+        principal: &Principal,
+        action: Action,
+        resource: &Resource<'_>,
+    ) -> Explanation {
         let question = chosen
             .key(principal)
             .map_err(Clone::clone)
@@ -324,7 +334,7 @@ impl Judge for CedarJudge {
         if let Some(&decided) = kept.and_then(OnceLock::get) {
             return decided;
         }
-        let told = self.explain(principal, action, resource);
+        let told = self.explain_by(&chosen, principal, action, resource);
         // One that failed is told each time.
         if let Some(slot) = kept.filter(|_| told.errors.is_empty()) {
             let _ = slot.set(told.allowed);
